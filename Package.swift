@@ -1,0 +1,113 @@
+// swift-tools-version: 6.2
+// What is built, and what each target may import: `Sources/NAME` is tested in `Tests/NAMETests`.
+
+import PackageDescription
+
+/// The folder of libtorch: `LIBTORCH`, or the one that `deploy/setup` made.
+let libtorch = Context.environment["LIBTORCH"] ?? "\(Context.packageDirectory)/.libtorch/torch"
+
+let swift: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swift)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies,
+        swiftSettings: swift)
+}
+
+let package = Package(
+    name: "detnas",
+    products: [
+        .executable(name: "detnas", targets: ["detnas"]),
+        // Loaded at run time by `CTorch`, so that a program without libtorch can say so.
+        .library(name: "detnas-torch", type: .dynamic, targets: ["LibTorch"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // C and C++
+        .target(name: "CTorch"),
+        .target(
+            name: "LibTorch",
+            cxxSettings: [
+                .headerSearchPath("../CTorch/include"),
+                .unsafeFlags([
+                    "-I\(libtorch)/include", "-I\(libtorch)/include/torch/csrc/api/include", "-O2",
+                    "-Wno-everything",
+                ])
+            ],
+            linkerSettings: [
+                .unsafeFlags([
+                    "-L\(libtorch)/lib", "-Xlinker", "-rpath", "-Xlinker", "\(libtorch)/lib",
+                ]),
+                .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
+            ]),
+        .target(name: "CLinux"),
+        .target(
+            name: "CJPEG", linkerSettings: [.linkedLibrary("turbojpeg"), .linkedLibrary("png")]),
+        .target(name: "CHTTP"),
+
+        // Learning
+        library("Torch", ["CTorch"]),
+        library("NN", ["Torch"]),
+        library("Annotations"),
+        library("Evaluation", ["Annotations"]),
+        library("Datasets", ["Annotations", "CJPEG"]),
+        library("SearchSpaces"),
+        library("Search", ["SearchSpaces"]),
+        library("Detectors", ["NN", "SearchSpaces"]),
+        library("Configs", ["SearchSpaces"]),
+        library(
+            "Pipelines",
+            [
+                "Torch", "NN", "Annotations", "Evaluation", "Datasets", "SearchSpaces", "Search",
+                "Detectors", "Configs",
+            ]),
+
+        // Service
+        library("Jobs", ["Configs"]),
+        library("JobStore", ["Jobs", .product(name: "GRDB", package: "GRDB.swift")]),
+        library("Scheduling", ["CLinux", "JobStore"]),
+        library("HTTP", ["CHTTP"]),
+        library("API", ["HTTP", "Scheduling"]),
+
+        // Where the two meet
+        library("Worker", ["CLinux", "Jobs", "Pipelines"]),
+        .executableTarget(
+            name: "detnas",
+            dependencies: [
+                "API", "Worker",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swift),
+
+        // Tests
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
+        tests("Torch"),
+        tests("NN"),
+        tests("Annotations"),
+        tests("Evaluation"),
+        tests("Datasets"),
+        tests("SearchSpaces"),
+        tests("Search"),
+        tests("Detectors"),
+        tests("Configs"),
+        tests("Pipelines"),
+        tests("Jobs"),
+        tests("JobStore"),
+        tests("Scheduling"),
+        tests("HTTP"),
+        tests("API"),
+        tests("Worker"),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["detnas", "TestSupport"], swiftSettings: swift),
+    ],
+    cxxLanguageStandard: .cxx20
+)

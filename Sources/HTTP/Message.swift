@@ -1,0 +1,121 @@
+// What a request is, what may answer it, and the table of routes: the whole of what a user of `HTTP` sees.
+
+package import Foundation
+
+/// The header fields of a message, in the order they came; names compare without case.
+package struct HTTPHeaders: Sendable {
+    package private(set) var fields: [(name: String, value: String)] = []
+
+    package init(_ fields: [(String, String)] = []) {
+        for (name, value) in fields { add(name, value) }
+    }
+
+    /// The first value of `name`, or nil.
+    package subscript(name: String) -> String? {
+        fields.first { $0.name.caseInsensitiveCompare(name) == .orderedSame }?.value
+    }
+
+    /// Adds a field. One with a control character in its value is not added: it could end the header early.
+    package mutating func add(_ name: String, _ value: String) {
+        guard !value.unicodeScalars.contains(where: { $0.value < 32 && $0.value != 9 || $0.value == 127 })
+        else { return }
+        fields.append((name, value))
+    }
+
+    /// Replaces every field called `name`.
+    package mutating func set(_ name: String, _ value: String) {
+        fields.removeAll { $0.name.caseInsensitiveCompare(name) == .orderedSame }
+        add(name, value)
+    }
+}
+
+/// One whole request; its body has been read.
+package struct HTTPRequest: Sendable {
+    package var method: String
+    /// The path, percent-decoded segment by segment, without the query.
+    package var path: String
+    /// The values that the route's pattern named, as `id` in `/v1/jobs/{id}`.
+    package var parameters: [String: String]
+    /// The query's pairs, decoded, in order.
+    package var query: [(name: String, value: String)]
+    package var headers: HTTPHeaders
+    package var body: Data
+    /// Echoed from `X-Request-Id`, or made.
+    package var id: String
+}
+
+/// A part of a file that stays as it is while it is sent.
+package struct HTTPFile: Sendable {
+    package var path: String
+    /// Strong validator without quotes, such as `sha256-...`.
+    package var etag: String
+    package init(path: String, etag: String) {
+        self.path = path
+        self.etag = etag
+    }
+}
+
+/// A status, its fields and its content. `Content-Length`, `Date`, ranges, `HEAD` and keep-alive are the server's part.
+package struct HTTPResponse: Sendable {
+    package enum Body: Sendable {
+        case bytes(Data)
+        /// Sent with `sendfile`; the server answers Range, If-Range, If-None-Match and HEAD by itself.
+        case file(HTTPFile)
+    }
+
+    package var status: Int
+    package var headers: HTTPHeaders
+    package var body: Body
+
+    package init(status: Int, headers: HTTPHeaders = HTTPHeaders(), body: Body = .bytes(Data())) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// A response of unknown length (SSE, NDJSON). Any thread may call it.
+package protocol HTTPStream: AnyObject, Sendable {
+    /// Queues bytes. False when the client is gone or its backlog is past the limit; then the connection is being closed.
+    @discardableResult func write(_ bytes: Data) -> Bool
+    /// Ends the response properly (last chunk).
+    func end()
+    /// Whether the client still listens.
+    var isOpen: Bool { get }
+    /// Called once, from any thread, when the client has left or the server drains.
+    func onClose(_ action: @escaping @Sendable () -> Void)
+}
+
+/// Answers one request later, from any thread: exactly one of the two, once.
+package protocol HTTPResponder: Sendable {
+    func respond(_ response: HTTPResponse)
+    func stream(status: Int, headers: HTTPHeaders) -> any HTTPStream
+    /// Called when the client leaves before it was answered.
+    func onClose(_ action: @escaping @Sendable () -> Void)
+}
+
+/// What a handler says: an answer now, or that it will answer later (long-poll, stream).
+package enum HTTPReply: Sendable {
+    case now(HTTPResponse)
+    case later(@Sendable (any HTTPResponder) -> Void)
+}
+
+/// One line of the table of routes.
+package struct HTTPRoute: Sendable {
+    package var method: String
+    /// Such as `/v1/jobs/{id}/events`.
+    package var pattern: String
+    /// The largest body in bytes; 0 refuses any. Larger ones get 413 before a byte of them is read.
+    package var bodyLimit: Int
+    package var handle: @Sendable (HTTPRequest) -> HTTPReply
+
+    package init(
+        _ method: String, _ pattern: String, bodyLimit: Int = 0,
+        handle: @escaping @Sendable (HTTPRequest) -> HTTPReply
+    ) {
+        self.method = method
+        self.pattern = pattern
+        self.bodyLimit = bodyLimit
+        self.handle = handle
+    }
+}

@@ -62,11 +62,24 @@ package enum EventType {
     package static let heartbeat = "heartbeat"
 }
 
-/// Times as they are sent: RFC 3339, UTC, milliseconds.
+/// Times as they are sent and stored: RFC 3339, UTC, milliseconds. A time that was read is written as the same text.
 package enum Timestamp {
-    private static let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+    private static let style = Date.ISO8601FormatStyle()
 
-    package static func text(_ date: Date) -> String { style.format(date) }
+    package static func text(_ date: Date) -> String {
+        let milliseconds = Int64((date.timeIntervalSince1970 * 1000).rounded())
+        let (seconds, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+        let whole = style.format(Date(timeIntervalSince1970: Double(seconds)))
+        let fraction = String(1000 + rest).dropFirst()
+        return whole.dropLast() + "." + fraction + "Z"
+    }
 
-    package static func date(_ text: String) -> Date? { try? style.parse(text) }
+    package static func date(_ text: String) -> Date? {
+        let parts = text.split(separator: ".")
+        guard parts.count == 2, parts[1].count == 4, parts[1].last == "Z",
+            let rest = Int64(parts[1].dropLast()), let whole = try? style.parse(parts[0] + "Z")
+        else { return nil }
+        let milliseconds = Int64(whole.timeIntervalSince1970) * 1000 + rest
+        return Date(timeIntervalSince1970: Double(milliseconds) / 1000)
+    }
 }

@@ -43,6 +43,18 @@ private func running(maxAttempts: Int = 3, reached: Int? = nil) throws -> Job {
         #expect(names.allSatisfy { JobID(rawValue: $0.rawValue) == $0 })
     }
 
+    @Test func `a time that was read is written as the same text`() throws {
+        for _ in 0..<2000 {
+            let date = Date(timeIntervalSince1970: .random(in: 0...4e9))
+            let text = Timestamp.text(date)
+            let again = try #require(Timestamp.date(text))
+            #expect(Timestamp.text(again) == text)
+            #expect(abs(again.timeIntervalSince(date)) < 0.000_6)
+        }
+        #expect(Timestamp.text(noon) == "2026-09-21T14:13:20.000Z")
+        #expect(Timestamp.date("2026-09-21T14:13:20Z") == nil)
+    }
+
     @Test(arguments: ["", "job_", "job_../../etc", "job_01jd2y3m6v000000000000000/", "ckpt_1"])
     func `nothing but a ULID is a job's name`(text: String) {
         #expect(JobID(rawValue: text) == nil)

@@ -68,7 +68,7 @@ struct CounterRandomTests {
         #expect(abs(mean) < 0.05)
         #expect(abs(variance - 1) < 0.07)
         #expect(abs(Double(values.count { abs($0) > 1.96 }) / 10_000 - 0.05) < 0.011)
-        #expect(values.allSatisfy(\.isFinite))
+        #expect(values.allSatisfy { $0.isFinite })
     }
 
     @Test func `a permutation holds every number once and differs by key`() {

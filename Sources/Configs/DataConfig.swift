@@ -47,3 +47,63 @@ package struct SplitPart: Hashable, Sendable {
 
     package init(_ role: Role) { self.role = role }
 }
+
+extension ClassificationData: Fielded {
+    static var blank: Self { Self(dataset: "") }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("dataset", \.dataset, .path, required: true),
+            Field("train", \.train, .path),
+            Field("val", \.val, .optional(.path)),
+        ]
+    }
+}
+
+extension DetectionData: Fielded {
+    static var blank: Self { Self(dataset: "", annotations: "") }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("dataset", \.dataset, .path, required: true),
+            Field("annotations", \.annotations, .path, required: true),
+            Field("images", \.images, .path(orFolder: true)),
+            Field("part", \.part, .optional(.object)),
+        ]
+    }
+
+    /// Whether no image can be in both, as far as names tell: other lists, or the two parts of one
+    /// split.
+    package func isDisjoint(from other: DetectionData) -> Bool {
+        guard dataset == other.dataset, annotations == other.annotations else { return true }
+        guard let part, let otherPart = other.part else { return false }
+        return part.role != otherPart.role && part.seed == otherPart.seed
+            && part.architectureShare == otherPart.architectureShare
+    }
+}
+
+extension SplitPart: Fielded {
+    static var blank: Self { Self(.weights) }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("role", \.role, .choice, required: true),
+            Field("architectureShare", \.architectureShare, .number(.properShare)),
+            Field("seed", \.seed, .int(0...Int.max)),
+        ]
+    }
+}
+
+extension Rule {
+    /// Data that trains weights may not be the part that scores candidates, nor the other way round.
+    static func role(
+        of name: String,
+        _ path: KeyPath<Root, DetectionData>,
+        is role: SplitPart.Role,
+    ) -> Rule {
+        Rule("\(name)/part/role", code: .notAllowed, allowed: "\"\(role.rawValue)\"") { root in
+            guard let part = root[keyPath: path].part, part.role != role else { return nil }
+            return "the part \"\(part.role.rawValue)\" is kept for another use than this one"
+        }
+    }
+}

@@ -51,3 +51,54 @@ package struct DetectorConfig: Hashable, Sendable {
 
     package init() {}
 }
+
+extension DetectorConfig: Fielded {
+    static var blank: Self { Self() }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("kind", \.kind, .choice),
+            Field("channels", \.channels, .int(1...4096)),
+            Field("towerConvolutions", \.towerConvolutions, .int(0...16)),
+            Field("headNorm", \.headNorm, .choice),
+            Field("groups", \.groups, .int(1...4096)),
+            Field("firstLevel", \.firstLevel, .int(2...5)),
+            Field("lastLevel", \.lastLevel, .int(2...8)),
+            Field("anchorSizes", \.anchorSizes, .list(.number(.positive), count: 1...7)),
+            Field("octaveScales", \.octaveScales, .int(1...16)),
+            Field("ratios", \.ratios, .list(.number(.positive), count: 1...16)),
+            Field("foregroundIoU", \.foregroundIoU, .number(.positiveShare)),
+            Field("backgroundIoU", \.backgroundIoU, .number(.share)),
+            Field("focalGamma", \.focalGamma, .number(.notNegative)),
+            Field("focalAlpha", \.focalAlpha, .number(.share)),
+            Field("smoothL1Beta", \.smoothL1Beta, .number(.positive)),
+            Field("prior", \.prior, .number(.properShare)),
+            Field("scoreThreshold", \.scoreThreshold, .number(.share)),
+            Field("candidatesPerLevel", \.candidatesPerLevel, .int(1...1_000_000)),
+            Field("nms", \.nms, .number(.share)),
+            Field("maxDetections", \.maxDetections, .int(1...100_000)),
+        ]
+    }
+
+    static var rules: [Rule<Self>] {
+        [
+            Rule("groups", "channels", "headNorm", allowed: "a divisor of channels") {
+                $0.headNorm != .group || $0.channels.isMultiple(of: $0.groups)
+                    ? nil : "\($0.groups) groups do not divide \($0.channels) channels"
+            },
+            Rule("lastLevel", "firstLevel", allowed: ">= firstLevel") {
+                $0.lastLevel >= $0.firstLevel
+                    ? nil : "\($0.lastLevel) is below firstLevel, \($0.firstLevel)"
+            },
+            Rule("anchorSizes", "firstLevel", "lastLevel", allowed: "one size for each level") {
+                let levels = $0.lastLevel - $0.firstLevel + 1
+                return $0.anchorSizes.count == levels
+                    ? nil : "\($0.anchorSizes.count) sizes for \(levels) levels"
+            },
+            Rule("backgroundIoU", "foregroundIoU", allowed: "<= foregroundIoU") {
+                $0.backgroundIoU <= $0.foregroundIoU
+                    ? nil : "\($0.backgroundIoU) is above foregroundIoU, \($0.foregroundIoU)"
+            },
+        ]
+    }
+}

@@ -21,3 +21,31 @@ package struct FinetuneConfig: Hashable, Sendable {
         self.training = training
     }
 }
+
+extension FinetuneConfig: Fielded {
+    static var blank: Self { Self(train: .blank, training: .blank) }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("train", \.train, .object, required: true),
+            Field("validation", \.validation, .optional(.object)),
+            Field("checkpoint", \.checkpoint, .optional(.reference(to: .checkpoint))),
+            Field("space", \.space, .optional(.space)),
+            Field("shuffle", \.shuffle, .optional(.int(1...2))),
+            Field("detector", \.detector, .object),
+            Field("image", \.image, .object),
+            Field("training", \.training, .object, required: true),
+            Field("evaluation", \.evaluation, .object),
+        ]
+    }
+
+    static var rules: [Rule<Self>] {
+        [
+            Rule("space", "checkpoint", code: .missing) {
+                $0.checkpoint == nil && $0.space == nil
+                    ? "without a `checkpoint` the search space must be named" : nil
+            },
+            .role(of: "train", \.train, is: .weights),
+        ]
+    }
+}

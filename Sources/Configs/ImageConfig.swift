@@ -51,3 +51,66 @@ package struct DetectionImage: Hashable, Sendable {
 
     package init() {}
 }
+
+extension Pixels: Fielded {
+    static var blank: Self { Self() }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("order", \.order, .choice),
+            Field("mean", \.mean, .list(.number(.any), count: 3...3)),
+            Field("std", \.std, .list(.number(.positive), count: 3...3)),
+        ]
+    }
+}
+
+extension ClassificationImage: Fielded {
+    static var blank: Self { Self() }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("size", \.size, .int(32...4096)),
+            Field("pixels", \.pixels, .object),
+            Field("scale", \.scale, .list(.number(.positiveShare), count: 2...2)),
+            Field("ratio", \.ratio, .list(.number(.positive), count: 2...2)),
+            Field("jitter", \.jitter, .number(.share)),
+            Field("flip", \.flip, .number(.share)),
+            Field("evaluationResize", \.evaluationResize, .number(.atLeastOne)),
+        ]
+    }
+
+    static var rules: [Rule<Self>] {
+        [
+            Rule("scale", code: .outOfRange, allowed: "the least, then the most") {
+                isAscending($0.scale) ? nil : "the first of \($0.scale) is the greater one"
+            },
+            Rule("ratio", code: .outOfRange, allowed: "the least, then the most") {
+                isAscending($0.ratio) ? nil : "the first of \($0.ratio) is the greater one"
+            },
+        ]
+    }
+
+    private static func isAscending(_ range: [Double]) -> Bool { range == range.sorted() }
+}
+
+extension DetectionImage: Fielded {
+    static var blank: Self { Self() }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("shortSide", \.shortSide, .int(32...8192)),
+            Field("longSide", \.longSide, .int(32...8192)),
+            Field("pixels", \.pixels, .object),
+            Field("flip", \.flip, .number(.share)),
+        ]
+    }
+
+    static var rules: [Rule<Self>] {
+        [
+            Rule("longSide", "shortSide", allowed: ">= shortSide") {
+                $0.longSide >= $0.shortSide
+                    ? nil : "\($0.longSide) is less than shortSide, \($0.shortSide)"
+            }
+        ]
+    }
+}

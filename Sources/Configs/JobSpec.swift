@@ -17,32 +17,48 @@ package enum JobSpec: Hashable, Sendable {
     }
 }
 
-/// A data set that a job reads.
-package struct DatasetNeed: Hashable, Sendable {
-    /// Where the spec names it, such as `/spec/data/dataset`.
-    package let pointer: String
-    package let dataset: String
-    /// What must exist below it.
-    package let paths: [Path]
-
-    package struct Path: Hashable, Sendable {
-        /// Where the spec names it, such as `/spec/data/train`.
-        package let pointer: String
-        /// Relative to the data set, with `/`.
-        package let path: String
+extension JobSpec {
+    /// The spec that `json` asks for, with every default filled in, or everything wrong with it.
+    ///
+    /// `place` is the pointer of `json` in the document that it came from.
+    package static func resolve(
+        kind: JobKind,
+        _ json: JSONValue,
+        at place: String = "/spec",
+    ) -> Result<JobSpec, Violations> {
+        var faults: [Violation] = []
+        let spec: JobSpec? =
+            switch kind {
+            case .supernetPretrain:
+                Form.object.read(json, place, &faults).map { .pretrain($0) }
+            case .detectorFinetune:
+                Form.object.read(json, place, &faults).map { .finetune($0) }
+            case .searchEvolution:
+                Form.object.read(json, place, &faults).map { .search($0) }
+            case .subnetRetrain:
+                Form.object.read(json, place, &faults).map { .retrain($0) }
+            }
+        guard let spec, faults.isEmpty else { return .failure(Violations(faults)) }
+        return .success(spec)
     }
-}
 
-/// Something that another job made and this one reads.
-package struct ReferenceNeed: Hashable, Sendable {
-    /// Where the spec names it, such as `/spec/checkpoint`.
-    package let pointer: String
-    package let reference: Reference
-    package let expected: Expected
+    /// Every field of the spec, defaults included; resolves to the same spec.
+    package var json: JSONValue {
+        switch self {
+        case .pretrain(let config): Form.object.write(config)
+        case .finetune(let config): Form.object.write(config)
+        case .search(let config): Form.object.write(config)
+        case .retrain(let config): Form.object.write(config)
+        }
+    }
 
-    package enum Expected: Hashable, Sendable {
-        /// A checkpoint of one of these kinds.
-        case checkpoint([CheckpointKind])
-        case architecture
+    /// The kind of the checkpoint that the job leaves; nil where it leaves none.
+    package var checkpointKind: CheckpointKind? {
+        switch self {
+        case .pretrain: .supernet
+        case .finetune: .detectorSupernet
+        case .search: nil
+        case .retrain(let config): config.detection == nil ? .subnet : .detector
+        }
     }
 }

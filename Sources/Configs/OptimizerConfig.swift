@@ -65,3 +65,53 @@ package enum OptimizerConfig: Hashable, Sendable {
         }
     }
 }
+
+extension Form<OptimizerConfig> {
+    static var optimizer: Form {
+        let sgd: [Field<OptimizerConfig>] = [
+            Field("learningRate", \.sgd.learningRate, .number(.positive)),
+            Field("momentum", \.sgd.momentum, .number(.belowOne)),
+            Field("weightDecay", \.sgd.weightDecay, .number(.notNegative)),
+        ]
+        let adamw: [Field<OptimizerConfig>] = [
+            Field("learningRate", \.adamw.learningRate, .number(.positive)),
+            Field("betas", \.adamw.betas, .list(.number(.belowOne), count: 2...2)),
+            Field("epsilon", \.adamw.epsilon, .number(.positive)),
+            Field("weightDecay", \.adamw.weightDecay, .number(.notNegative)),
+        ]
+        return .variants([
+            Variant("sgd", .sgd(OptimizerConfig.SGD()), sgd + groups(\.sgd.groups)) {
+                if case .sgd = $0 { true } else { false }
+            },
+            Variant("adamw", .adamw(OptimizerConfig.AdamW()), adamw + groups(\.adamw.groups)) {
+                if case .adamw = $0 { true } else { false }
+            },
+        ])
+    }
+
+    private static func groups(
+        _ path: WritableKeyPath<OptimizerConfig, OptimizerConfig.ParameterGroups>
+    ) -> [Field<OptimizerConfig>] {
+        [
+            Field("decayNorms", path.appending(path: \.decayNorms), .flag),
+            Field("decayBiases", path.appending(path: \.decayBiases), .flag),
+            Field(
+                "biasLearningRateMultiplier",
+                path.appending(path: \.biasLearningRateMultiplier),
+                .number(.notNegative),
+            ),
+        ]
+    }
+}
+
+extension OptimizerConfig {
+    fileprivate var sgd: SGD {
+        get { if case .sgd(let sgd) = self { sgd } else { SGD() } }
+        set { self = .sgd(newValue) }
+    }
+
+    fileprivate var adamw: AdamW {
+        get { if case .adamw(let adamw) = self { adamw } else { AdamW() } }
+        set { self = .adamw(newValue) }
+    }
+}

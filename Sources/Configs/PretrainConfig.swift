@@ -20,3 +20,20 @@ package struct PretrainConfig: Hashable, Sendable {
         self.training = training
     }
 }
+
+extension PretrainConfig: Fielded {
+    static var blank: Self { Self(data: .blank, space: .named(""), training: .blank) }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("data", \.data, .object, required: true),
+            Field("space", \.space, .space, required: true),
+            Field("shuffle", \.shuffle, .int(1...2)),
+            Field("training", \.training, .object, required: true),
+            Field("image", \.image, .object),
+            Field("labelSmoothing", \.labelSmoothing, .number(.belowOne)),
+            Field("dropout", \.dropout, .number(.belowOne)),
+            Field("evaluation", \.evaluation, .object),
+        ]
+    }
+}

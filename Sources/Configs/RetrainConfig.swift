@@ -19,9 +19,9 @@ package struct RetrainConfig: Hashable, Sendable {
         package var training: TrainingConfig
         package var image = ClassificationImage()
         /// As in `PretrainConfig`.
-        package var labelSmoothing = 0.1
+        package var labelSmoothing = PretrainConfig.blank.labelSmoothing
         /// As in `PretrainConfig`.
-        package var dropout = 0.0
+        package var dropout = PretrainConfig.blank.dropout
 
         package init(data: ClassificationData, training: TrainingConfig) {
             self.data = data
@@ -41,5 +41,56 @@ package struct RetrainConfig: Hashable, Sendable {
             self.train = train
             self.training = training
         }
+    }
+}
+
+extension RetrainConfig: Fielded {
+    static var blank: Self { Self(architecture: .reference(.id(""))) }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("architecture", \.architecture, .architecture, required: true),
+            Field("classification", \.classification, .optional(.object)),
+            Field("detection", \.detection, .optional(.object)),
+            Field("shuffle", \.shuffle, .int(1...2)),
+            Field("randomBaselines", \.randomBaselines, .int(0...1000)),
+        ]
+    }
+
+    static var rules: [Rule<Self>] {
+        [
+            Rule("classification", "detection", code: .missing) {
+                $0.classification == nil && $0.detection == nil
+                    ? "nothing to train: name `classification`, `detection`, or both" : nil
+            }
+        ]
+    }
+}
+
+extension RetrainConfig.Classification: Fielded {
+    static var blank: Self { Self(data: .blank, training: .blank) }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("data", \.data, .object, required: true),
+            Field("training", \.training, .object, required: true),
+            Field("image", \.image, .object),
+            Field("labelSmoothing", \.labelSmoothing, .number(.belowOne)),
+            Field("dropout", \.dropout, .number(.belowOne)),
+        ]
+    }
+}
+
+extension RetrainConfig.Detection: Fielded {
+    static var blank: Self { Self(train: .blank, training: .blank) }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("train", \.train, .object, required: true),
+            Field("validation", \.validation, .optional(.object)),
+            Field("detector", \.detector, .object),
+            Field("image", \.image, .object),
+            Field("training", \.training, .object, required: true),
+        ]
     }
 }

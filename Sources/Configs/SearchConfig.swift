@@ -67,3 +67,66 @@ package struct CostLimit: Hashable, Sendable {
 
     package init(macs: Int) { self.macs = macs }
 }
+
+extension SearchConfig: Fielded {
+    static var blank: Self { Self(checkpoint: .id(""), train: .blank, search: .blank) }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("checkpoint", \.checkpoint, .reference(to: .checkpoint), required: true),
+            Field("train", \.train, .object, required: true),
+            Field("search", \.search, .object, required: true),
+            Field("strategy", \.strategy, .choice),
+            Field("population", \.population, .int(1...100_000)),
+            Field("generations", \.generations, .int(1...100_000)),
+            Field("parents", \.parents, .int(1...100_000)),
+            Field("mutation", \.mutation, .int(0...100_000)),
+            Field("crossover", \.crossover, .int(0...100_000)),
+            Field("mutationProbability", \.mutationProbability, .number(.share)),
+            Field("limit", \.limit, .optional(.object)),
+            Field("objective", \.objective, .choice),
+            Field("recalibrationImages", \.recalibrationImages, .int(1...1_000_000_000)),
+            Field("recalibrationBatch", \.recalibrationBatch, .int(1...65_536)),
+            Field("evaluationBatch", \.evaluationBatch, .int(1...65_536)),
+            Field("top", \.top, .int(1...100_000)),
+        ]
+    }
+
+    static var rules: [Rule<Self>] {
+        [
+            Rule("parents", "population", "strategy", allowed: "<= population") {
+                $0.strategy == .random || $0.parents <= $0.population
+                    ? nil : "\($0.parents) parents in a population of \($0.population)"
+            },
+            Rule(
+                "mutation",
+                "crossover",
+                "population",
+                "strategy",
+                allowed: "mutation + crossover <= population",
+            ) {
+                let children = $0.mutation + $0.crossover
+                return $0.strategy == .random || children <= $0.population
+                    ? nil : "\(children) children in a population of \($0.population)"
+            },
+            .role(of: "train", \.train, is: .weights),
+            .role(of: "search", \.search, is: .architecture),
+            Rule("search", "train", allowed: "another list, or the other `part` of this one") {
+                $0.search.isDisjoint(from: $0.train)
+                    ? nil : "candidates would be scored on images of `train`"
+            },
+        ]
+    }
+}
+
+extension CostLimit: Fielded {
+    static var blank: Self { Self(macs: 1) }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("macs", \.macs, .int(1...Int.max), required: true),
+            Field("convention", \.convention, .choice),
+            Field("imageSize", \.imageSize, .int(32...8192)),
+        ]
+    }
+}

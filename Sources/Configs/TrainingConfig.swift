@@ -43,3 +43,61 @@ package struct PathEvaluation: Hashable, Sendable {
 
     package init() {}
 }
+
+extension TrainingConfig: Fielded {
+    static var blank: Self { Self(steps: 1) }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("steps", \.steps, .int(1...1_000_000_000), required: true),
+            Field("batch", \.batch, .int(1...65_536)),
+            Field("optimizer", \.optimizer, .optimizer),
+            Field("schedule", \.schedule, .schedule),
+            Field("gradientClip", \.gradientClip, .optional(.number(.positive))),
+            Field("checkpoint", \.checkpoint, .object),
+            Field("logEverySteps", \.logEverySteps, .int(1...1_000_000_000)),
+            Field("loaderThreads", \.loaderThreads, .int(1...256)),
+            Field("maxBadImages", \.maxBadImages, .number(.share)),
+        ]
+    }
+
+    static var rules: [Rule<Self>] {
+        [
+            Rule("schedule/warmupSteps", "steps", allowed: "<= steps") {
+                $0.schedule.warmupSteps <= $0.steps
+                    ? nil
+                    : "a warm-up of \($0.schedule.warmupSteps) steps in a training of \($0.steps)"
+            },
+            Rule("schedule/at", "steps", allowed: "<= steps") {
+                guard case .steps(let at, _) = $0.schedule.shape, let last = at.last else {
+                    return nil
+                }
+                return last <= $0.steps ? nil : "a drop at step \(last) of \($0.steps)"
+            },
+        ]
+    }
+}
+
+extension CheckpointPolicy: Fielded {
+    static var blank: Self { Self() }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("everySteps", \.everySteps, .int(0...1_000_000_000)),
+            Field("everySeconds", \.everySeconds, .int(0...1_000_000_000)),
+        ]
+    }
+}
+
+extension PathEvaluation: Fielded {
+    static var blank: Self { Self() }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("paths", \.paths, .int(0...10_000)),
+            Field("images", \.images, .int(1...1_000_000_000)),
+            Field("everySteps", \.everySteps, .int(0...1_000_000_000)),
+            Field("recalibrationImages", \.recalibrationImages, .int(1...1_000_000_000)),
+        ]
+    }
+}

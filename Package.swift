@@ -51,7 +51,7 @@ let package = Package(
             ]),
         .target(name: "CLinux"),
         .target(
-            name: "CJPEG", linkerSettings: [.linkedLibrary("turbojpeg"), .linkedLibrary("png")]),
+            name: "CJPEG", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
         .target(name: "CHTTP"),
 
         // Learning

@@ -59,7 +59,7 @@ let package = Package(
         library("NN", ["Torch"]),
         library("Annotations"),
         library("Evaluation", ["Annotations"]),
-        library("Datasets", ["Annotations", "CJPEG"]),
+        library("Datasets", ["Annotations", "CJPEG", "SearchSpaces"]),
         library("SearchSpaces"),
         library("Search", ["SearchSpaces"]),
         library("Detectors", ["NN", "SearchSpaces"]),

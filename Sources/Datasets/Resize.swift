@@ -39,14 +39,16 @@ struct ResampleWeights {
     /// Weights for each output pixel; unused ones are zero.
     let taps: Int
 
-    /// Resamples `start ..< start + length` to `count` pixels. Nothing outside it is looked at, so a
-    /// crop is the same as cutting it out before; `limit` is the side of the picture.
-    init(start: Double, length: Double, limit: Int, count: Int) {
+    /// Resamples `start ..< start + length` to `count` pixels of a side of `limit`.
+    ///
+    /// - Parameter isolated: whether nothing outside is looked at, as if it had been cut out before.
+    init(start: Double, length: Double, limit: Int, count: Int, isolated: Bool) {
         let scale = length / Double(count)
         let reach = max(scale, 1)
-        let low = max(0, Int(start.rounded(.down)))
-        let high = min(limit, max(low + 1, Int((start + length).rounded(.up))))
-        taps = min(high - low, Int((2 * reach).rounded(.up)) + 1)
+        let low = isolated ? min(max(0, Int(start.rounded(.down))), limit - 1) : 0
+        let high =
+            isolated ? min(limit, max(low + 1, Int((start + length).rounded(.up)))) : limit
+        taps = min(high - low, Int((2 * reach).rounded(.up)))
         first.reserveCapacity(count)
         weights.reserveCapacity(count * taps)
         var window = [Double](repeating: 0, count: taps)
@@ -74,15 +76,21 @@ struct ResampleWeights {
 extension Image {
     /// Resamples `region` to `size` and hands over each row when it is done.
     ///
-    /// - Parameter body: the row's number and its `size.width * 3` values in `0...255`.
+    /// - Parameters:
+    ///   - isolated: whether pixels near the border of `region` take nothing from outside it: true is
+    ///     cropping before resizing, false the other way round.
+    ///   - body: the row's number and its `size.width * 3` values in `0...255`.
     @inline(__always)
     func resample(
-        _ region: Region, to size: ImageSize, _ body: (Int, UnsafePointer<Float>) -> Void
+        _ region: Region, to size: ImageSize, isolated: Bool = true,
+        _ body: (Int, UnsafePointer<Float>) -> Void
     ) {
         let rows = ResampleWeights(
-            start: region.y, length: region.height, limit: height, count: size.height)
+            start: region.y, length: region.height, limit: height, count: size.height,
+            isolated: isolated)
         let columns = ResampleWeights(
-            start: region.x, length: region.width, limit: width, count: size.width)
+            start: region.x, length: region.width, limit: width, count: size.width,
+            isolated: isolated)
         // Only these columns of the source take part.
         let left = columns.first.min() ?? 0
         let right = min(width, (columns.first.max() ?? 0) + columns.taps)
@@ -146,12 +154,16 @@ extension Image {
     }
 
     /// The picture, or a part of it, at another size.
-    package func resized(to size: ImageSize, from region: Region? = nil) -> Image {
+    ///
+    /// - Parameter isolated: whether pixels near the border of `region` take nothing from outside it.
+    package func resized(
+        to size: ImageSize, from region: Region? = nil, isolated: Bool = true
+    ) -> Image {
         let region = region ?? Region(self.size)
         if size == self.size, region == Region(self.size) { return self }
         let count = size.height * size.width * 3
         let pixels = [UInt8](unsafeUninitializedCapacity: count) { target, filled in
-            resample(region, to: size) { y, row in
+            resample(region, to: size, isolated: isolated) { y, row in
                 let start = y * size.width * 3
                 for i in 0..<(size.width * 3) {
                     target[start + i] = UInt8(max(0, min(255, row[i] + 0.5)))

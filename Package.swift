@@ -115,7 +115,7 @@ let package = Package(
         tests("Configs"),
         tests("Pipelines"),
         tests("Jobs"),
-        tests("JobStore"),
+        tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("Scheduling"),
         tests("HTTP"),
         tests("API"),

@@ -48,7 +48,8 @@ package struct JobRequest: Hashable, Sendable {
         return .success(request)
     }
 
-    /// Reads a job, or a step of a pipeline, at `place`.
+    /// Reads a job, or a step of a pipeline, at `place`: a request as soon as its spec is right, so
+    /// that its references can be checked beside faults elsewhere.
     static func read(
         _ json: JSONValue,
         at place: String,
@@ -59,8 +60,7 @@ package struct JobRequest: Hashable, Sendable {
             fields: RunOptions.fields,
             others: ["kind", "spec"],
         )
-        let before = faults.count
-        let options = table.read(json, place, &faults)
+        let options = table.read(json, place, &faults) ?? .blank
         guard json.object != nil else { return nil }
         guard let kindName = json["kind"] else {
             faults.append(
@@ -81,12 +81,11 @@ package struct JobRequest: Hashable, Sendable {
             return nil
         }
         switch JobSpec.resolve(kind: kind, submitted, at: "\(place)/spec") {
-        case .failure(let violations): faults += violations.all
-        case .success(let spec):
-            guard let options, faults.count == before else { return nil }
-            return options.request(spec, submitted)
+        case .failure(let violations):
+            faults += violations.all
+            return nil
+        case .success(let spec): return options.request(spec, submitted)
         }
-        return nil
     }
 
     /// Every field, defaults included; resolves to the same request but for `submittedSpec`.

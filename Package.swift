@@ -55,7 +55,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(
             name: "CJPEG",
-            linkerSettings: [.linkedLibrary("turbojpeg"), .linkedLibrary("png")],
+            linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")],
         ),
         .target(name: "CHTTP"),
 
@@ -64,7 +64,7 @@ let package = Package(
         library("NN", ["SearchSpaces", "Torch"]),
         library("Annotations"),
         library("Evaluation", ["Annotations"]),
-        library("Datasets", ["Annotations", "CJPEG"]),
+        library("Datasets", ["Annotations", "CJPEG", "SearchSpaces"]),
         library("SearchSpaces"),
         library("Search", ["SearchSpaces"]),
         library("Detectors", ["NN", "SearchSpaces"]),
@@ -101,7 +101,12 @@ let package = Package(
         tests("NN"),
         tests("Annotations"),
         tests("Evaluation"),
-        tests("Datasets"),
+        .testTarget(
+            name: "DatasetsTests",
+            dependencies: ["Annotations", "Datasets", "SearchSpaces", "TestSupport"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         .testTarget(
             name: "SearchSpacesTests", dependencies: ["SearchSpaces", "TestSupport"],
             exclude: ["Fixtures"], swiftSettings: swift),

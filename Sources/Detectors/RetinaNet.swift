@@ -2,7 +2,7 @@
 
 import Foundation
 import NN
-import Torch
+package import Torch
 
 /// Everything that a RetinaNet is built from; sizes in pixels of the network's input.
 package struct RetinaNetSettings: Sendable {

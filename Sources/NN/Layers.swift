@@ -6,7 +6,7 @@
 
 import Foundation
 import SearchSpaces
-import Torch
+package import Torch
 
 /// Values drawn for a parameter: a function of the seed and the parameter's name.
 package enum Initial {

@@ -4,7 +4,7 @@
 // untouched: no decay, no momentum, and its own count of steps does not move.
 
 import Foundation
-import Torch
+package import Torch
 
 package enum OptimizerRule: Sendable {
     case sgd(momentum: Double)

@@ -56,7 +56,7 @@ let package = Package(
 
         // Learning
         library("Torch", ["CTorch"]),
-        library("NN", ["Torch"]),
+        library("NN", ["SearchSpaces", "Torch"]),
         library("Annotations"),
         library("Evaluation", ["Annotations"]),
         library("Datasets", ["Annotations", "CJPEG"]),

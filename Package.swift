@@ -102,7 +102,9 @@ let package = Package(
         tests("Annotations"),
         tests("Evaluation"),
         tests("Datasets"),
-        tests("SearchSpaces"),
+        .testTarget(
+            name: "SearchSpacesTests", dependencies: ["SearchSpaces", "TestSupport"],
+            exclude: ["Fixtures"], swiftSettings: swift),
         tests("Search"),
         tests("Detectors"),
         tests("Configs"),

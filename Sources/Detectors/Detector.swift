@@ -15,6 +15,16 @@ package struct ObjectTargets: Sendable {
         self.boxes = boxes
         self.labels = labels
     }
+
+    /// Throws unless each box has four coordinates and a label in `0..<classes`.
+    func check(classes: Int) throws(TorchError) {
+        guard boxes.count == 4 * labels.count else {
+            throw TorchError("\(boxes.count) coordinates for \(labels.count) labels")
+        }
+        for label in labels where !(0..<classes).contains(label) {
+            throw TorchError("label \(label): allowed are 0 to \(classes - 1)")
+        }
+    }
 }
 
 /// A scalar to go down, and what it is made of.

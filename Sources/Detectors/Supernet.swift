@@ -26,6 +26,7 @@ package struct Supernet: Module {
         shuffle: ShuffleMethod,
         only: Genome? = nil,
     ) throws {
+        try only?.check(in: space)
         self.space = space
         self.shuffle = shuffle
         self.only = only

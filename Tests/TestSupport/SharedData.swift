@@ -9,8 +9,8 @@ package enum SharedData {
         let folder =
             ProcessInfo.processInfo.environment["DETNAS_TEST_DATA"].map { URL(filePath: $0) }
             ?? URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-                .deletingLastPathComponent().deletingLastPathComponent()
-                .appending(path: "shared/data")
+            .deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "shared/data")
         return FileManager.default.fileExists(atPath: folder.path) ? folder : nil
     }()
 

@@ -1,7 +1,7 @@
 // Batches for a classifier: crop, colour jitter, flip and normalisation, from file to NHWC floats.
 
 import Foundation
-import SearchSpaces
+internal import SearchSpaces
 
 /// Images and their labels, as a network reads them.
 package struct ClassificationBatch: Sendable {

@@ -2,7 +2,7 @@
 // size, without reading every image.
 
 import Foundation
-import SearchSpaces
+package import SearchSpaces
 
 /// SHA-256 over the names and sizes of files, sorted by name, and over annotation files.
 package enum DataDigest {

@@ -2,7 +2,7 @@
 
 import Annotations
 import Foundation
-import SearchSpaces
+package import SearchSpaces
 
 /// The images of a COCO set, with what a detector learns from.
 package struct DetectionSet: Sendable {

@@ -1,6 +1,7 @@
 // Decoding, held to what Pillow reads from the same files (`Fixtures/make.py` prints the numbers).
 
 import Foundation
+import SearchSpaces
 import Testing
 
 @testable import Datasets

@@ -62,7 +62,8 @@ import Testing
         }
         #expect((areas.min() ?? 0) > 0.07)
         #expect((areas.max() ?? 0) > 0.9)
-        #expect((0.45...0.6).contains(areas.reduce(0, +) / 400))
+        // torchvision's rule drawn 200,000 times in numpy: mean 0.437; 400 draws stray by 0.010.
+        #expect(abs(areas.reduce(0, +) / 400 - 0.437) < 0.04)
     }
 
     @Test func `a picture too narrow for the ratio falls back to its centre`() {
@@ -112,7 +113,7 @@ import Testing
     @Test func `short and long side bound a detector's image`() {
         let transform = DetectionTransform(shortSide: 800, longSide: 1333)
         func size(_ width: Int, _ height: Int) -> String {
-            transform.size(of: ImageSize(height: height, width: width)).description
+            transform.size(of: ImageSize(height: height, width: width)).text
         }
         // mmdetection's rescale_size((w, h), (1333, 800)).
         #expect(size(640, 480) == "1067 x 800")

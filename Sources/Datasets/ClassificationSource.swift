@@ -1,7 +1,7 @@
 // Batches for a classifier: crop, colour jitter, flip and normalisation, from file to NHWC floats.
 
 import Foundation
-internal import SearchSpaces
+import SearchSpaces
 
 /// Images and their labels, as a network reads them.
 package struct ClassificationBatch: Sendable {

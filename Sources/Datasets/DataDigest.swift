@@ -1,7 +1,7 @@
 // What a checkpoint remembers of its data: enough to notice that files were added, lost or changed in
 // size, without reading every image.
 
-import Foundation
+package import Foundation
 package import SearchSpaces
 
 /// SHA-256 over the names and sizes of files, sorted by name, and over annotation files.

@@ -1,6 +1,6 @@
 // A classification set in ImageNet's layout: one folder for each class, named by it.
 
-import Foundation
+package import Foundation
 package import SearchSpaces
 
 /// What is wrong with a set as a whole.

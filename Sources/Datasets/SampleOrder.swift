@@ -1,7 +1,7 @@
 // Which image stands where in the endless row that training reads: a permutation for each epoch,
 // each a function of (seed, epoch) alone, so that a run may start anywhere in it.
 
-internal import SearchSpaces
+import SearchSpaces
 import Synchronization
 
 /// The order in which the images of a set are read.

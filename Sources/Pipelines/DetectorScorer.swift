@@ -1,14 +1,14 @@
 // What one path of a detector is worth: exact batch-norm statistics, then loss and COCO figures.
 
-import Annotations
-import Configs
-import Datasets
-import Detectors
-import Evaluation
-import Foundation
-import NN
-import SearchSpaces
-import Torch
+package import Annotations
+package import Configs
+package import Datasets
+package import Detectors
+package import Evaluation
+package import Foundation
+package import NN
+package import SearchSpaces
+package import Torch
 
 /// Scores paths of one detector on one list of images. Everything in it is shared and only read, so several
 /// threads may score at once; a path's result depends on nothing but the path.
@@ -22,6 +22,18 @@ final class DetectorScorer: @unchecked Sendable {
         var metrics: CocoMetrics
         var matches: CocoMatches
         var detections: [Detection]
+
+        /// 95 % bootstrap intervals over the images.
+        func intervals(seed: UInt64) -> JSONValue {
+            var intervals: [String: JSONValue] = [:]
+            for (name, figure) in [("map", CocoFigure.ap), ("map50", .ap50)] {
+                guard let interval = matches.bootstrap(figure, resamples: 1000, seed: seed) else {
+                    continue
+                }
+                intervals[name] = .array([.double(interval.low), .double(interval.high)])
+            }
+            return .object(intervals)
+        }
     }
 
     private let network: Detector

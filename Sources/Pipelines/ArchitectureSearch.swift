@@ -31,6 +31,10 @@ struct ArchitectureSearch {
         for candidate in strategy.archive.candidates {
             try context.journal(Archive.line(candidate))
         }
+        // An earlier try may have ended between the journal and the event.
+        if let last = strategy.archive.candidates.last {
+            context.emit("candidate.evaluated", last.event)
+        }
         let total = config.population * config.generations
         let progress = Progress(
             context, phase: "searching", unit: "candidates", from: strategy.archive.count,
@@ -76,16 +80,21 @@ struct ArchitectureSearch {
             journal: context.earlierCandidates().reduce(into: Data()) { $0 += $1 + [10] }
         ).archive
         do {
-            switch config.strategy {
-            case .evolution:
-                return try EvolutionStrategy(space: space, settings: settings, replaying: earlier)
-            case .random:
-                return try RandomStrategy(space: space, settings: settings, replaying: earlier)
-            }
-        } catch SearchError.impossibleLimit(let limit, let cheapest, let convention) {
-            throw RunError.impossibleLimit(
-                "\(SearchError.impossibleLimit(limit: limit, cheapest: cheapest, convention: convention))"
-            )
+            return try strategy(space, settings, earlier)
+        } catch let error as SearchError {
+            guard case .impossibleLimit = error else { throw error }
+            throw RunError.impossibleLimit("\(error)")
+        }
+    }
+
+    private func strategy(
+        _ space: SearchSpace, _ settings: EvolutionSettings, _ earlier: Archive
+    ) throws -> any Strategy {
+        switch config.strategy {
+        case .evolution:
+            try EvolutionStrategy(space: space, settings: settings, replaying: earlier)
+        case .random:
+            try RandomStrategy(space: space, settings: settings, replaying: earlier)
         }
     }
 
@@ -168,8 +177,6 @@ struct ArchitectureSearch {
         try TorchLibrary.setThreads(1)
         for candidate in best {
             let again = try scorer.score(candidate.genome)
-            let ap = again.matches.bootstrap(.ap, resamples: 1000, seed: context.seed)
-            let ap50 = again.matches.bootstrap(.ap50, resamples: 1000, seed: context.seed)
             let architecture = try Architecture(
                 space: checkpoint.metadata.space, genome: candidate.genome)
             result.architectures.append(
@@ -179,13 +186,11 @@ struct ArchitectureSearch {
                     "space": try JSONValue(parsing: JSONEncoder().encode(architecture.space)),
                     "macs": .int(Int64(candidate.cost.macs)),
                     "params": .int(Int64(candidate.cost.params)),
-                    "score": [
+                    "score": .double(candidate.score?.value ?? 0),
+                    "evaluation": [
                         "map": .double(again.metrics.ap), "map50": .double(again.metrics.ap50),
                         "loss": .double(again.loss), "images": .int(Int64(scorer.imageCount)),
-                        "interval95": [
-                            "map": .array([.double(ap.low), .double(ap.high)]),
-                            "map50": .array([.double(ap50.low), .double(ap50.high)]),
-                        ],
+                        "interval95": again.intervals(seed: context.seed),
                     ],
                 ])
         }

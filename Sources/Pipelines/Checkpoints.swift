@@ -1,11 +1,11 @@
 // A network's parameters as a safetensors file, and back, with what must agree written beside them.
 
-import Configs
+package import Configs
 import Detectors
-import Foundation
+package import Foundation
 import NN
-import SearchSpaces
-import Torch
+package import SearchSpaces
+package import Torch
 
 /// What a checkpoint is and what it was made with; kept as strings in the file's metadata.
 package struct CheckpointMetadata: Sendable {
@@ -109,13 +109,13 @@ package struct CheckpointFile {
 
     package func has(_ name: String) -> Bool { file[name] != nil }
 
-    /// - Throws: `RunError.badCheckpoint` naming a tensor that is not there or of another type.
+    /// - Throws: `RunError.badCheckpoint` naming a tensor that is not there.
     package func tensor(_ name: String) throws -> Tensor {
-        guard let record = file[name], let type = DType(record.type) else {
-            throw RunError.badCheckpoint("\(url.lastPathComponent): no usable tensor `\(name)`")
+        guard let record = file[name] else {
+            throw RunError.badCheckpoint("\(url.lastPathComponent): no tensor `\(name)`")
         }
-        return try file.withBytes(of: record) {
-            try Tensor(bytes: $0, shape: record.shape, type: type)
+        return try file.withBytes(of: name) {
+            try Tensor(bytes: $0, shape: record.shape, type: DType(record.type))
         }
     }
 
@@ -155,9 +155,10 @@ struct Checkpoints {
                 return try SafeTensorsWriter.write(
                     to: url, metadata: strings,
                     tensors: all.map { entry in
-                        .init(
-                            name: entry.name, type: try ElementType(entry.value.type),
-                            shape: entry.value.shape, bytes: { try entry.value.data() })
+                        TensorSource(
+                            name: entry.name, type: ElementType(entry.value.type),
+                            shape: entry.value.shape
+                        ) { take in try entry.value.data().withUnsafeBytes(take) }
                     })
             } catch CheckpointError.diskFull(let file) {
                 throw RunError.diskFull("\(file) could not be written: the disk is full")
@@ -188,34 +189,34 @@ extension [Parameter] {
 }
 
 extension DType {
-    init?(_ type: ElementType) {
+    init(_ type: ElementType) {
         switch type {
-        case .f16: self = .float16
-        case .bf16: self = .bfloat16
-        case .f32: self = .float32
-        case .f64: self = .float64
-        case .i64: self = .int64
-        case .i32: self = .int32
-        case .i16: self = .int16
-        case .i8: self = .int8
-        case .u8: self = .uint8
+        case .float16: self = .float16
+        case .bfloat16: self = .bfloat16
+        case .float32: self = .float32
+        case .float64: self = .float64
+        case .int64: self = .int64
+        case .int32: self = .int32
+        case .int16: self = .int16
+        case .int8: self = .int8
+        case .uint8: self = .uint8
         case .bool: self = .bool
         }
     }
 }
 
 extension ElementType {
-    init(_ type: DType) throws {
+    init(_ type: DType) {
         switch type {
-        case .float16: self = .f16
-        case .bfloat16: self = .bf16
-        case .float32: self = .f32
-        case .float64: self = .f64
-        case .int64: self = .i64
-        case .int32: self = .i32
-        case .int16: self = .i16
-        case .int8: self = .i8
-        case .uint8: self = .u8
+        case .float16: self = .float16
+        case .bfloat16: self = .bfloat16
+        case .float32: self = .float32
+        case .float64: self = .float64
+        case .int64: self = .int64
+        case .int32: self = .int32
+        case .int16: self = .int16
+        case .int8: self = .int8
+        case .uint8: self = .uint8
         case .bool: self = .bool
         }
     }

@@ -1,9 +1,9 @@
 // The four kinds of runs: from a resolved spec to a result.
 
-import Configs
-import Foundation
-import SearchSpaces
-import Torch
+package import Configs
+package import Foundation
+package import SearchSpaces
+package import Torch
 
 /// What other jobs made for a run.
 package struct RunInputs: Sendable {

@@ -1,11 +1,10 @@
 // One connection as a state machine: bytes, readiness and answers go in, bytes come out. It never waits and
 // never blocks; all of it runs on the I/O thread.
 
-internal import CHTTP
 internal import Foundation
 
 final class Connection {
-    private enum Phase {
+    enum Phase {
         case head  // between requests, or amid the head of one
         case body
         case handling  // the handler has the request
@@ -16,7 +15,7 @@ final class Connection {
     }
 
     /// The request being served, from the first byte of its head to the last of its response.
-    private struct Current {
+    struct Current {
         var started: UInt64
         var head: RequestHead?
         var asked: Asked
@@ -30,21 +29,21 @@ final class Connection {
     let token: UInt64
     let peer: String
     /// When something must have happened (monotonic, in nanoseconds).
-    private(set) var deadline: UInt64 = .max
+    var deadline: UInt64 = .max
 
-    private let transport: Transport
-    private let service: Service
-    private var phase = Phase.head
-    private var inbox = Inbox()
-    private var outbox = Outbox()
+    let transport: Transport
+    let service: Service
+    var phase = Phase.head
+    var inbox = Inbox()
+    var outbox = Outbox()
     private var scanner = HeadScanner()
-    private var reader: BodyReader?
-    private var current: Current?
-    private var closesAfterReply = false
-    private var isDraining = false
-    private var isDeferred = false
-    private var isWaitingForFile = false
-    private var isStalled = false
+    var reader: BodyReader?
+    var current: Current?
+    var closesAfterReply = false
+    var isDraining = false
+    var isDeferred = false
+    var isWaitingForFile = false
+    var isStalled = false
     private var peerIsDone = false
 
     init(token: UInt64, socket: Int32, peer: String, service: Service) {
@@ -302,130 +301,13 @@ final class Connection {
         )
     }
 
-    // MARK: Answering
-
-    /// Refuses a request. Unless it is whole, nothing that follows it can be trusted.
-    private func refuse(_ problem: HTTPProblem) {
-        let framing = current?.head?.framing
-        let isWhole = framing == BodyFraming.none || framing == .length(0)
-        if !isWhole || problem.status != 404 && problem.status != 405 { closesAfterReply = true }
-        reader = nil
-        let asked = current?.asked ?? Asked(id: Self.newID())
-        begin(Reply(problem, to: asked, errorBody: service.errorBody))
-    }
-
-    private func answer(_ response: HTTPResponse) {
-        guard let asked = current?.asked else { return close() }
-        begin(Reply(response, to: asked, errorBody: service.errorBody))
-    }
-
-    private func begin(_ reply: Reply, then stream: ResponseStream? = nil) {
-        if isDraining { closesAfterReply = true }
-        current?.status = reply.status
-        var head = reply.head
-        let date = httpDate(secondsSince1970: time(nil))
-        let connection =
-            closesAfterReply
-            ? "Connection: close\r\n"
-            : current?.asked.minorVersion == 0 ? "Connection: keep-alive\r\n" : ""
-        head.append(contentsOf: "Date: \(date)\r\n\(connection)\r\n".utf8)
-        outbox.append(head)
-        switch reply.content {
-        case .nothing: break
-        case .bytes(let bytes): outbox.append(bytes)
-        case .file(let file, let part): outbox.append(file, part)
-        }
-        phase = stream.map(Phase.streaming) ?? .replying
-        isStalled = false
-        arm(service.configuration.deadlines.write)
-    }
-
-    private func send() -> Bool {
-        let sentBefore = outbox.sent
-        isStalled = false
-        switch isWaitingForFile ? .wouldBlock : outbox.send(through: transport) {
-        case .empty: break
-        case .turnIsOver, .wouldBlock:
-            stall(progress: outbox.sent > sentBefore)
-            return false
-        case .cold(let file, let part):
-            isWaitingForFile = true
-            deadline = .max
-            service.files.async { [token, mailbox = service.mailbox] in
-                chttp_warm(file.descriptor, part.lowerBound, Int64(part.count))
-                mailbox.post(.fileIsWarm(connection: token))
-            }
-            return false
-        case .failed:
-            close()
-            return false
-        }
-        guard case .streaming(let stream) = phase else { return finish() }
-        let (progress, moved) = stream.send(through: transport)
-        outbox.count(moved)
-        switch progress {
-        case .idle:
-            deadline = .max
-            return false
-        case .wouldBlock:
-            stall(progress: moved > 0)
-            return false
-        case .ended: return finish()
-        case .failed:
-            close()
-            return false
-        }
-    }
-
-    /// Waits for the client to take more; the deadline moves only with progress.
-    private func stall(progress: Bool) {
-        isStalled = true
-        if isWaitingForFile { return }
-        if progress || deadline == .max { arm(service.configuration.deadlines.write) }
-    }
-
-    /// The response is through.
-    private func finish() -> Bool {
-        log(isComplete: true)
-        current = nil
-        guard closesAfterReply else {
-            phase = .head
-            arm(service.configuration.deadlines.idle)
-            return true
-        }
-        // Closing at once would reset a connection on which bytes are still to be read, and the reset
-        // could overtake the answer.
-        transport.finishSending()
-        inbox = Inbox()
-        phase = .lingering
-        let linger = service.configuration.deadlines.linger
-        arm(isDraining ? min(0.5, linger) : linger)
-        return false
-    }
-
     // MARK: Details
 
-    private func arm(_ seconds: TimeInterval) {
+    func arm(_ seconds: TimeInterval) {
         deadline = monotonicNow() + UInt64(seconds * 1e9)
     }
 
-    private func log(isComplete: Bool) {
-        guard let current, let accessLog = service.configuration.accessLog else { return }
-        let entry = HTTPServer.AccessEntry(
-            requestID: current.asked.id,
-            peer: peer,
-            method: current.asked.method,
-            target: current.head?.target.raw ?? "",
-            route: current.route?.pattern,
-            status: current.status,
-            bytesSent: outbox.sent - current.sentBefore,
-            seconds: Double(monotonicNow() - current.started) / 1e9,
-            isComplete: isComplete,
-        )
-        service.log.async { accessLog(entry) }
-    }
-
-    private static func newID() -> String {
+    static func newID() -> String {
         let digits = String(UInt64.random(in: .min ... .max), radix: 16)
         return "req_" + String(repeating: "0", count: 16 - digits.count) + digits
     }

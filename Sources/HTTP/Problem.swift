@@ -37,21 +37,15 @@ package struct HTTPProblem: Error, Equatable, Sendable {
             413,
             "body-too-large",
             limit == 0
-                ? "this route takes no body" : "the body is larger than this route's \(limit) bytes"
-                ,
+                ? "this route takes no body"
+                : "the body is larger than this route's \(limit) bytes",
         )
     }
 
     /// `application/problem+json` with `type`, `title`, `status`, `detail` and `instance`.
-    package static let problemJSON: @Sendable (HTTPProblem) -> (contentType: String, body: Data) = {
-        problem in
-        struct Details: Encodable {
-            let type: String
-            let title: String
-            let status: Int
-            let detail: String
-            let instance: String
-        }
+    @Sendable package static func problemJSON(
+        _ problem: HTTPProblem
+    ) -> (contentType: String, body: Data) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let details = Details(
@@ -62,6 +56,14 @@ package struct HTTPProblem: Error, Equatable, Sendable {
             instance: problem.instance,
         )
         return ("application/problem+json", (try? encoder.encode(details)) ?? Data("{}".utf8))
+    }
+
+    private struct Details: Encodable {
+        let type: String
+        let title: String
+        let status: Int
+        let detail: String
+        let instance: String
     }
 }
 

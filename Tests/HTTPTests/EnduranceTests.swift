@@ -183,7 +183,7 @@ extension OverASocket {
             let stop = Flag()
             for index in 0..<2 {
                 DispatchQueue(label: "busy.\(index)").async(group: group) {
-                    setpriority(PRIO_PROCESS, 0, 10)
+                    setpriority(Int32(PRIO_PROCESS.rawValue), 0, 10)
                     var number = 1.0
                     while !stop.isSet { for _ in 0..<1000 { number = number * 1.000_1 + 1 } }
                     #expect(number > 0)

@@ -89,7 +89,7 @@ extension Connection {
     func finish() -> Bool {
         log(isComplete: true)
         current = nil
-        guard closesAfterReply else {
+        guard closesAfterReply || isDraining else {
             phase = .head
             arm(service.configuration.deadlines.idle)
             return true

@@ -216,14 +216,15 @@ final class Connection {
 
     /// Decides from the head alone whether the request is taken.
     private func accept(_ head: RequestHead) throws(HTTPProblem) {
-        let id = head.headers["X-Request-Id"].flatMap { Self.isFitID($0) ? $0 : nil }
-        current?.head = head
-        current?.asked = Asked(
+        let asked = Asked(
             method: head.method,
             headers: head.headers,
             minorVersion: head.minorVersion,
-            id: id ?? current?.asked.id ?? Self.newID(),
+            id: head.headers["X-Request-Id"].flatMap { Self.isFitID($0) ? $0 : nil }
+                ?? Self.newID(),
         )
+        current?.head = head
+        current?.asked = asked
         closesAfterReply = !head.keepsAlive
         guard Router.methods.contains(head.method) else { throw RequestHead.unknownMethod }
         if head.target.isServer { return answerOptions(service.router.allMethods, head) }

@@ -16,16 +16,28 @@ struct Service: Sendable {
 }
 
 final class Exchange: Sendable {
-    private enum State {
-        case waiting(onClose: (@Sendable () -> Void)?)
+    private enum Life {
+        case waiting
         case answered
-        case gone
+        case gone  // the client left first
+    }
+
+    private struct State {
+        var life = Life.waiting
+        var isDraining = false
+        var onClose: (@Sendable () -> Void)?
+
+        /// Takes the action of a request that still waits.
+        mutating func takeAction() -> (@Sendable () -> Void)? {
+            defer { onClose = nil }
+            return life == .waiting ? onClose : nil
+        }
     }
 
     let connection: UInt64
     let asked: Asked
     private let service: Service
-    private let state = Mutex(State.waiting(onClose: nil))
+    private let state = Mutex(State())
 
     init(_ asked: Asked, connection: UInt64, service: Service) {
         self.asked = asked
@@ -39,8 +51,8 @@ final class Exchange: Sendable {
             switch handle(request) {
             case .now(let response): respond(response)
             case .later(let begin):
-                service.mailbox.post(.deferred(self))
                 begin(Responder(self))
+                service.mailbox.post(.deferred(self))
             }
         }
     }
@@ -81,22 +93,19 @@ final class Exchange: Sendable {
     }
 
     func onClose(_ action: @escaping @Sendable () -> Void) {
-        let isGone = state.withLock { state in
-            switch state {
-            case .waiting: state = .waiting(onClose: action)
-            case .answered: break
-            case .gone: return true
-            }
-            return false
+        let (isGone, isDraining) = state.withLock { state in
+            if state.life == .waiting, !state.isDraining { state.onClose = action }
+            return (state.life == .gone, state.life == .waiting && state.isDraining)
         }
         if isGone { action() }
+        if isDraining { askNow(action) }
     }
 
     /// The client left before it was answered.
     func clientLeft() {
         let action = state.withLock { state in
-            guard case .waiting(let action) = state else { return (@Sendable () -> Void)?.none }
-            state = .gone
+            let action = state.takeAction()
+            if state.life == .waiting { state.life = .gone }
             return action
         }
         if let action { service.handlers.run(action) }
@@ -106,11 +115,13 @@ final class Exchange: Sendable {
     /// work that merely takes its time goes on.
     func drain() {
         let action = state.withLock { state in
-            guard case .waiting(let action) = state else { return (@Sendable () -> Void)?.none }
-            state = .waiting(onClose: nil)
-            return action
+            state.isDraining = true
+            return state.takeAction()
         }
-        guard let action else { return }
+        if let action { askNow(action) }
+    }
+
+    private func askNow(_ action: @escaping @Sendable () -> Void) {
         service.handlers.run { [self] in
             action()
             refuse(.draining)
@@ -120,8 +131,9 @@ final class Exchange: Sendable {
     /// True once: for the one that may answer.
     private func claim() -> Bool {
         state.withLock { state in
-            guard case .waiting = state else { return false }
-            state = .answered
+            guard state.life == .waiting else { return false }
+            state.life = .answered
+            state.onClose = nil
             return true
         }
     }

@@ -7,7 +7,7 @@ internal import Synchronization
 /// What the I/O thread is asked to do.
 enum Order: Sendable {
     case reply(Exchange, Reply)
-    /// The handler answers later: from now on a client that leaves is given up at once.
+    /// The handler returned and answers later: from now on a client that leaves is given up at once.
     case deferred(Exchange)
     case stream(Exchange, Reply, ResponseStream)
     /// A stream has new bytes, or has ended.

@@ -43,6 +43,7 @@ package struct HTTPHeaders: Sendable {
 
 /// One whole request; its body has been read.
 package struct HTTPRequest: Sendable {
+    /// `HEAD` comes to a `GET` route too; its content is not sent.
     package var method: String
     /// The path, percent-decoded segment by segment, without the query.
     package var path: String

@@ -129,7 +129,7 @@ final class Reactor {
             detail,
             fields: ["Retry-After": "1"],
         )
-        let reply = Reply(problem, to: Asked(id: ""), errorBody: service.errorBody)
+        let reply = Reply(problem, to: Asked(id: Connection.newID()), errorBody: service.errorBody)
         var bytes = reply.head
         bytes.append(contentsOf: "Connection: close\r\n\r\n".utf8)
         if case .bytes(let body) = reply.content { bytes.append(body) }

@@ -6,7 +6,10 @@ import PackageDescription
 /// The folder of libtorch: `LIBTORCH`, or the one that `deploy/setup` made.
 let libtorch = Context.environment["LIBTORCH"] ?? "\(Context.packageDirectory)/.libtorch/torch"
 
-let swift: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+let swift: [SwiftSetting] = [
+    .swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swift)
@@ -14,8 +17,10 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
 
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies,
-        swiftSettings: swift)
+        name: "\(name)Tests",
+        dependencies: [.byName(name: name), "TestSupport"] + dependencies,
+        swiftSettings: swift,
+    )
 }
 
 let package = Package(
@@ -41,25 +46,28 @@ let package = Package(
                 .unsafeFlags([
                     "-I\(libtorch)/include", "-I\(libtorch)/include/torch/csrc/api/include", "-O2",
                     "-Wno-everything",
-                ])
+                ]),
             ],
             linkerSettings: [
                 .unsafeFlags([
                     "-L\(libtorch)/lib", "-Xlinker", "-rpath", "-Xlinker", "\(libtorch)/lib",
                 ]),
                 .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
-            ]),
+            ],
+        ),
         .target(name: "CLinux"),
         .target(
-            name: "CJPEG", linkerSettings: [.linkedLibrary("turbojpeg"), .linkedLibrary("png")]),
+            name: "CJPEG",
+            linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")],
+        ),
         .target(name: "CHTTP"),
 
         // Learning
         library("Torch", ["CTorch"]),
-        library("NN", ["Torch"]),
+        library("NN", ["SearchSpaces", "Torch"]),
         library("Annotations"),
         library("Evaluation", ["Annotations"]),
-        library("Datasets", ["Annotations", "CJPEG"]),
+        library("Datasets", ["Annotations", "CJPEG", "SearchSpaces"]),
         library("SearchSpaces"),
         library("Search", ["SearchSpaces"]),
         library("Detectors", ["NN", "SearchSpaces"]),
@@ -69,7 +77,8 @@ let package = Package(
             [
                 "Torch", "NN", "Annotations", "Evaluation", "Datasets", "SearchSpaces", "Search",
                 "Detectors", "Configs",
-            ]),
+            ],
+        ),
 
         // Service
         library("Jobs", ["Configs"]),
@@ -86,7 +95,8 @@ let package = Package(
                 "API", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: swift),
+            swiftSettings: swift,
+        ),
 
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
@@ -94,7 +104,12 @@ let package = Package(
         tests("NN"),
         tests("Annotations"),
         tests("Evaluation"),
-        tests("Datasets"),
+        .testTarget(
+            name: "DatasetsTests",
+            dependencies: ["Annotations", "Datasets", "SearchSpaces", "TestSupport"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         .testTarget(
             name: "SearchSpacesTests", dependencies: ["SearchSpaces", "TestSupport"],
             exclude: ["Fixtures"], swiftSettings: swift),
@@ -103,13 +118,16 @@ let package = Package(
         tests("Configs"),
         tests("Pipelines"),
         tests("Jobs"),
-        tests("JobStore"),
+        tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("Scheduling"),
         tests("HTTP"),
         tests("API"),
         tests("Worker"),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["detnas", "TestSupport"], swiftSettings: swift),
+            name: "EndToEndTests",
+            dependencies: ["detnas", "TestSupport"],
+            swiftSettings: swift,
+        ),
     ],
-    cxxLanguageStandard: .cxx20
+    cxxLanguageStandard: .cxx20,
 )

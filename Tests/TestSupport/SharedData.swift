@@ -1,6 +1,6 @@
 // The real data that tests read when it lies beside the checkout.
 
-import Foundation
+package import Foundation
 
 /// Real images, annotations and weights: `DETNAS_TEST_DATA`, or `../shared/data` beside the checkout.
 package enum SharedData {
@@ -9,8 +9,8 @@ package enum SharedData {
         let folder =
             ProcessInfo.processInfo.environment["DETNAS_TEST_DATA"].map { URL(filePath: $0) }
             ?? URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-                .deletingLastPathComponent().deletingLastPathComponent()
-                .appending(path: "shared/data")
+            .deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "shared/data")
         return FileManager.default.fileExists(atPath: folder.path) ? folder : nil
     }()
 

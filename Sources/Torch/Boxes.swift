@@ -1,0 +1,151 @@
+// Box work in compiled kernels: matching, decoding, suppression. Boxes are x1 y1 x2 y2 in pixels, flat arrays of four.
+
+import CTorch
+
+package enum BoxKernels {
+    /// For each anchor the index of its object, -1 for background, -2 for ignored.
+    ///
+    /// An anchor belongs to the object that it overlaps most, from `foreground` on; below `background` it is
+    /// background. With `keepBest` each object also keeps the anchors that overlap it most.
+    package static func match(
+        anchors: [Float],
+        objects: [Float],
+        foreground: Double,
+        background: Double,
+        keepBest: Bool,
+    ) throws(TorchError) -> [Int32] {
+        guard anchors.count % 4 == 0, objects.count % 4 == 0 else {
+            throw TorchError(
+                "matching \(anchors.count) and \(objects.count) coordinates: a box has four"
+            )
+        }
+        var matches = [Int32](repeating: -1, count: anchors.count / 4)
+        try TorchLibrary.check {
+            ct_match_anchors(
+                anchors,
+                Int64(anchors.count / 4),
+                objects,
+                Int64(objects.count / 4),
+                foreground,
+                background,
+                keepBest,
+                &matches,
+            )
+        }
+        return matches
+    }
+
+    /// Indices of the boxes that greedy suppression within each label keeps, best first; ties by index.
+    package static func suppress(
+        boxes: [Float],
+        scores: [Float],
+        labels: [Int32],
+        threshold: Double,
+    ) throws(TorchError) -> [Int] {
+        guard boxes.count == 4 * scores.count, labels.count == scores.count else {
+            throw TorchError(
+                "suppression of \(boxes.count) coordinates, \(scores.count) scores and "
+                    + "\(labels.count) labels: a box has four, one and one"
+            )
+        }
+        var kept = [Int32](repeating: 0, count: scores.count)
+        var count: Int64 = 0
+        try TorchLibrary.check {
+            ct_nms(boxes, scores, labels, Int64(scores.count), threshold, &kept, &count)
+        }
+        return kept.prefix(Int(count)).map(Int.init)
+    }
+
+    /// One level's raw outputs for one image: logits `[a, classes]`, offsets `[a, 4]`, anchors `[a, 4]`.
+    package struct Level {
+        package var logits: UnsafePointer<Float>
+        package var offsets: UnsafePointer<Float>
+        package var anchors: UnsafePointer<Float>
+        package var count: Int
+
+        package init(
+            logits: UnsafePointer<Float>,
+            offsets: UnsafePointer<Float>,
+            anchors: UnsafePointer<Float>,
+            count: Int,
+        ) {
+            self.logits = logits
+            self.offsets = offsets
+            self.anchors = anchors
+            self.count = count
+        }
+    }
+
+    package struct Found: Sendable, Hashable {
+        /// x1, y1, x2, y2 in pixels of the network's input.
+        package var box: [Float]
+        package var score: Float
+        package var label: Int
+    }
+
+    package struct Thresholds: Sendable {
+        package var score: Double
+        package var perLevel: Int
+        package var suppression: Double
+        package var limit: Int
+        package init(score: Double, perLevel: Int, suppression: Double, limit: Int) {
+            self.score = score
+            self.perLevel = perLevel
+            self.suppression = suppression
+            self.limit = limit
+        }
+    }
+
+    /// Scores above the threshold, at most `perLevel` of each level, decoded, clipped to the image, suppressed within
+    /// their class, the best `limit` of them.
+    ///
+    /// `dw` and `dh` are capped at `ln(1000 / 16)`, as Detectron does.
+    package static func detect(
+        _ levels: [Level],
+        classes: Int,
+        width: Double,
+        height: Double,
+        thresholds: Thresholds,
+        weights: [Double],
+    ) throws(TorchError) -> [Found] {
+        guard weights.count == 4, thresholds.limit >= 0 else {
+            throw TorchError(
+                "decoding with \(weights.count) weights and a limit of \(thresholds.limit): "
+                    + "needed are four weights and a limit from 0 on"
+            )
+        }
+        let raw = levels.map {
+            ct_level(
+                logits: $0.logits,
+                deltas: $0.offsets,
+                anchors: $0.anchors,
+                count: Int64($0.count),
+            )
+        }
+        var found = [ct_detection](repeating: ct_detection(), count: thresholds.limit)
+        var count: Int64 = 0
+        try TorchLibrary.check {
+            ct_detect(
+                raw,
+                Int32(raw.count),
+                Int64(classes),
+                width,
+                height,
+                thresholds.score,
+                Int64(thresholds.perLevel),
+                thresholds.suppression,
+                Int64(thresholds.limit),
+                weights,
+                &found,
+                &count,
+            )
+        }
+        return found.prefix(Int(count)).map {
+            Found(
+                box: [$0.box.0, $0.box.1, $0.box.2, $0.box.3],
+                score: $0.score,
+                label: Int($0.label),
+            )
+        }
+    }
+}

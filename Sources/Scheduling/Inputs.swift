@@ -1,6 +1,6 @@
 // What the references in a spec stand for when its job starts.
 
-package import Configs
+internal import Configs
 internal import Foundation
 package import JobStore
 package import Jobs

@@ -26,9 +26,14 @@ package struct Waiting: Equatable, Sendable {
 
 package struct Turn: Equatable, Sendable {
     /// To be started now, in this order.
-    package var starts: [JobID] = []
+    package var starts: [JobID]
     /// When to look again although nothing else happens.
     package var lookAgain: Date?
+
+    package init(starts: [JobID] = [], lookAgain: Date? = nil) {
+        self.starts = starts
+        self.lookAgain = lookAgain
+    }
 }
 
 package enum Queue {

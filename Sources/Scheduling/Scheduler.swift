@@ -1,7 +1,7 @@
 // Gives cores to waiting jobs, and a supervisor to each worker; after a restart puts everything in order first.
 
-package import Configs
-package import Foundation
+internal import Configs
+internal import Foundation
 package import JobStore
 package import Jobs
 

@@ -1,6 +1,6 @@
 // What the server says about itself: one line an event, as `key=value` pairs.
 
-package import Foundation
+internal import Foundation
 internal import Jobs
 
 package struct ServiceLog: Sendable {

@@ -3,7 +3,7 @@
 internal import CLinux
 internal import Foundation
 internal import Glibc
-package import Jobs
+internal import Jobs
 
 /// What to start for a job; the run directory and `--attempt N` are added.
 package struct WorkerCommand: Sendable {

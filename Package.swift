@@ -98,7 +98,12 @@ let package = Package(
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
         tests("Torch"),
-        tests("NN"),
+        .testTarget(
+            name: "NNTests",
+            dependencies: ["NN", "SearchSpaces", "TestSupport"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         tests("Annotations"),
         tests("Evaluation"),
         .testTarget(

@@ -1,6 +1,6 @@
 // What reading a data set and reading a list of detections have in common.
 
-internal import Foundation
+import Foundation
 
 /// A file being read: where it is, what was found wrong so far.
 struct AnnotationFile {

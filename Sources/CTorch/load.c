@@ -57,8 +57,11 @@ ct_error ct_load(const char *library, const char *libtorch) {
              (int)(strrchr(map->l_name, '/') + 1 - map->l_name), map->l_name);
     (void)dlopen(path, RTLD_NOW | RTLD_GLOBAL);
   }
-#define FILL(name) \
-  if (!(slot_##name = dlsym(handle, #name))) return failure("libtorch", dlerror());
+  // All or none: a library that lacks a name must not leave a slot empty.
+#define FIND(name) \
+  if (!dlsym(handle, #name)) return failure("libtorch", dlerror());
+  CT_NAMES(FIND)
+#define FILL(name) slot_##name = dlsym(handle, #name);
   CT_NAMES(FILL)
   return NULL;
 }

@@ -1,6 +1,6 @@
 // Random brightness, contrast and saturation, in a random order: torchvision's `ColorJitter`.
 
-import SearchSpaces
+package import SearchSpaces
 
 /// One draw of what is done to the colours of a picture.
 package struct ColorJitter: Hashable, Sendable {

@@ -2,7 +2,7 @@
 // The rules are torchvision's `RandomResizedCrop` and `Resize` + `CenterCrop`.
 
 import Foundation
-import SearchSpaces
+package import SearchSpaces
 
 /// How a random part of a picture is chosen.
 package struct RandomCrop: Hashable, Sendable {

@@ -1,8 +1,8 @@
 // What a checkpoint remembers of its data: enough to notice that files were added, lost or changed in
 // size, without reading every image.
 
-import Foundation
-import SearchSpaces
+package import Foundation
+package import SearchSpaces
 
 /// SHA-256 over the names and sizes of files, sorted by name, and over annotation files.
 package enum DataDigest {

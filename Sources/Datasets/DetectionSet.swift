@@ -1,8 +1,8 @@
 // A detection set as a model sees it: classes without gaps, boxes that lie in their images.
 
-import Annotations
-import Foundation
-import SearchSpaces
+package import Annotations
+package import Foundation
+package import SearchSpaces
 
 /// The images of a COCO set, with what a detector learns from.
 package struct DetectionSet: Sendable {

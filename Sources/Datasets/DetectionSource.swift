@@ -1,6 +1,6 @@
 // Batches for a detector: short and long side resize, flip, normalisation and padding, with boxes.
 
-import Annotations
+package import Annotations
 import Foundation
 import SearchSpaces
 

@@ -1,7 +1,7 @@
 // A classification set in ImageNet's layout: one folder for each class, named by it.
 
-import Foundation
-import SearchSpaces
+package import Foundation
+package import SearchSpaces
 
 /// What is wrong with a set as a whole.
 package struct DatasetError: Error, Equatable, CustomStringConvertible {

@@ -1,8 +1,8 @@
 // A detector: backbone, pyramid, head. Two-stage heads will be further cases of `DetectionHead`.
 
-import NN
-import SearchSpaces
-import Torch
+package import NN
+package import SearchSpaces
+package import Torch
 
 /// The objects of one image, as a loss wants them.
 package struct ObjectTargets: Sendable {
@@ -14,6 +14,16 @@ package struct ObjectTargets: Sendable {
     package init(boxes: [Float], labels: [Int]) {
         self.boxes = boxes
         self.labels = labels
+    }
+
+    /// Throws unless each box has four coordinates and a label in `0..<classes`.
+    func check(classes: Int) throws(TorchError) {
+        guard boxes.count == 4 * labels.count else {
+            throw TorchError("\(boxes.count) coordinates for \(labels.count) labels")
+        }
+        for label in labels where !(0..<classes).contains(label) {
+            throw TorchError("label \(label): allowed are 0 to \(classes - 1)")
+        }
     }
 }
 

@@ -14,6 +14,14 @@ struct FeaturePyramid: Module {
     private let coarser: [Conv2d]
 
     init(_ path: ParameterPath, widths: [Int], channels: Int, levels: ClosedRange<Int>) throws {
+        guard levels.lowerBound >= 2, levels.lowerBound <= widths.count + 1,
+            min(levels.upperBound, 5) <= widths.count + 1
+        else {
+            throw TorchError(
+                "pyramid levels \(levels.lowerBound) to \(levels.upperBound): the backbone's "
+                    + "\(widths.count) stages are levels 2 to \(widths.count + 1)"
+            )
+        }
         first = levels.lowerBound
         let fine = levels.lowerBound...max(levels.lowerBound, min(levels.upperBound, 5))
         laterals = try fine.map {

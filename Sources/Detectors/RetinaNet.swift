@@ -2,7 +2,7 @@
 
 import Foundation
 import NN
-import Torch
+package import Torch
 
 /// Everything that a RetinaNet is built from; sizes in pixels of the network's input.
 package struct RetinaNetSettings: Sendable {
@@ -74,6 +74,12 @@ struct RetinaNetHead: DetectionHead {
     private let grids: [AnchorGrid]
 
     init(_ path: ParameterPath, _ settings: RetinaNetSettings) throws {
+        guard settings.anchorSizes.count == settings.levels.count else {
+            throw TorchError(
+                "\(settings.anchorSizes.count) anchor sizes for the \(settings.levels.count) levels "
+                    + "\(settings.levels.lowerBound) to \(settings.levels.upperBound)"
+            )
+        }
         self.settings = settings
         classTower = try Tower(path / "class_tower", settings)
         boxTower = try Tower(path / "box_tower", settings)
@@ -138,7 +144,12 @@ struct RetinaNetHead: DetectionHead {
         var classTargets: [Int32] = []
         var rows: [Int64] = []
         var boxTargets: [Float] = []
+        let images = levels.first?.shape[0] ?? 0
+        guard objects.count == images else {
+            throw TorchError("the objects of \(objects.count) images for a batch of \(images)")
+        }
         for (image, targets) in objects.enumerated() {
+            try targets.check(classes: settings.classes)
             let matches = try BoxKernels.match(
                 anchors: anchors,
                 objects: targets.boxes,
@@ -193,6 +204,10 @@ struct RetinaNetHead: DetectionHead {
     func detect(_ levels: [Tensor], sizes: [(width: Double, height: Double)]) throws
         -> [[BoxKernels.Found]]
     {
+        let images = levels.first?.shape[0] ?? 0
+        guard sizes.count == images else {
+            throw TorchError("the sizes of \(sizes.count) images for a batch of \(images)")
+        }
         let outputs = try outputs(levels).map {
             (logits: try $0.logits.floats(), offsets: try $0.offsets.floats(), anchors: $0.anchors)
         }

@@ -1,8 +1,8 @@
 // The supernet: every operation at every position, of which one path runs (DetNAS, arXiv:1903.10979, section 3).
 
-import NN
-import SearchSpaces
-import Torch
+package import NN
+package import SearchSpaces
+package import Torch
 
 /// The stem and four stages of searchable blocks.
 ///
@@ -26,6 +26,7 @@ package struct Supernet: Module {
         shuffle: ShuffleMethod,
         only: Genome? = nil,
     ) throws {
+        try only?.check(in: space)
         self.space = space
         self.shuffle = shuffle
         self.only = only

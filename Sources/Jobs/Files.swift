@@ -1,7 +1,7 @@
 // Writing that survives a crash: aside, synced, renamed.
 
 package import Foundation
-internal import Glibc
+import Glibc
 
 /// A file operation that the system refused.
 package struct FileError: Error, Equatable, CustomStringConvertible {

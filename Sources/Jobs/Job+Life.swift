@@ -1,6 +1,6 @@
 // Each thing that can happen to a job, as a function that changes the value and returns the events that tell it.
 
-internal import Configs
+import Configs
 package import Foundation
 
 /// How long a job waits after its n-th failure: `base`, doubled each time, at most `cap` seconds.

@@ -1,7 +1,7 @@
 // Names that sort by the time they were made: ULIDs (github.com/ulid/spec) behind a word for their kind.
 
 package import Foundation
-internal import Synchronization
+import Synchronization
 
 /// A job's name, such as `job_01jd2y3m6v0000000000000000`; it is also the name of its run directory.
 package struct JobID: RawRepresentable, Hashable, Comparable, Codable, Sendable,

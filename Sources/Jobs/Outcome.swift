@@ -1,6 +1,6 @@
 // What follows when a worker ends: pure rules over its exit, its files, and what had been asked of it.
 
-internal import Glibc
+import Glibc
 
 /// The exit codes that a worker and the server agree on; any other, without an `error.json`, is a crash.
 package enum ExitCode {

@@ -3,8 +3,8 @@
 // A worker claims `epoch-K` by making it (atomic, on NFS too) and looks for a higher one before each commit.
 // Whoever finds one stops: a job that was started twice has one writer that counts, the newest.
 
-internal import Foundation
-internal import Glibc
+import Foundation
+import Glibc
 
 /// `runs/<job id>/`.
 package struct RunDirectory: Hashable, Sendable {

@@ -99,7 +99,7 @@ package struct FoundArchitecture: Codable, Equatable, Sendable {
     package var space: JSONValue
     package var macs: Int
     package var params: Int
-    package var score: Double?
+    package var score: JSONValue?
     /// `arch_` and 16 hexadecimal digits.
     package var hash: String
 
@@ -108,7 +108,7 @@ package struct FoundArchitecture: Codable, Equatable, Sendable {
         space: JSONValue,
         macs: Int,
         params: Int,
-        score: Double?,
+        score: JSONValue?,
         hash: String,
     ) {
         self.genome = genome

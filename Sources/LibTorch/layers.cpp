@@ -93,7 +93,8 @@ CT ct_channel_moments(ct_tensor t, int64_t *count, double *sum, double *squares)
     auto rows = x.detach().permute({0, 2, 3, 1}).contiguous().to(at::kFloat).reshape({-1, channels});
     *count += rows.size(0);
     if (rows.is_cpu()) {
-      // Rows are added in float over blocks of 64, blocks in double: exact enough, and fast.
+      // Rows are added in float over blocks of 64, blocks in double: exact enough, and fast. Floats hold the
+      // distance from the first row, else a channel whose mean is far from 0 would lose its variance.
       const float *data = rows.const_data_ptr<float>();
       std::vector<float> block_sum(channels), block_squares(channels);
       for (int64_t start = 0; start < rows.size(0); start += 64) {
@@ -103,13 +104,16 @@ CT ct_channel_moments(ct_tensor t, int64_t *count, double *sum, double *squares)
         for (int64_t row = start; row < end; row++) {
           const float *values = data + row * channels;
           for (int64_t c = 0; c < channels; c++) {
-            block_sum[c] += values[c];
-            block_squares[c] += values[c] * values[c];
+            const float distance = values[c] - data[c];
+            block_sum[c] += distance;
+            block_squares[c] += distance * distance;
           }
         }
+        const double n = static_cast<double>(end - start);
         for (int64_t c = 0; c < channels; c++) {
-          sum[c] += block_sum[c];
-          squares[c] += block_squares[c];
+          const double first = data[c];
+          sum[c] += block_sum[c] + n * first;
+          squares[c] += block_squares[c] + first * (2.0 * block_sum[c] + n * first);
         }
       }
       return;

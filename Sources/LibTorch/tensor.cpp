@@ -15,6 +15,11 @@ at::Device device_of(int index) {
 at::TensorOptions options(int type, int device) {
   return at::TensorOptions().dtype(static_cast<at::ScalarType>(type)).device(device_of(device));
 }
+/// A shape that `ct_info` can tell.
+at::IntArrayRef sizes(const int64_t *values, int rank) {
+  TORCH_CHECK(rank <= 8, "a shape of ", rank, " dimensions; at most 8 are allowed");
+  return at::IntArrayRef(values, static_cast<size_t>(rank));
+}
 at::IntArrayRef ints(const int64_t *values, int count) {
   return at::IntArrayRef(values, static_cast<size_t>(count));
 }
@@ -49,13 +54,13 @@ CT ct_free(ct_tensor t) {
 }
 CT ct_from_bytes(const void *bytes, const int64_t *shape, int rank, int type, int device, ct_tensor *out) {
   return guarded([&] {
-    auto value = at::empty(ints(shape, rank), options(type, -1));
+    auto value = at::empty(sizes(shape, rank), options(type, -1));
     if (value.nbytes()) std::memcpy(value.data_ptr(), bytes, value.nbytes());
     *out = handle(device < 0 ? value : value.to(device_of(device)));
   });
 }
 CT ct_full(const int64_t *shape, int rank, double value, int type, int device, ct_tensor *out) {
-  return guarded([&] { *out = handle(at::full(ints(shape, rank), value, options(type, device))); });
+  return guarded([&] { *out = handle(at::full(sizes(shape, rank), value, options(type, device))); });
 }
 CT ct_normal_like(ct_tensor t, uint64_t seed, ct_tensor *out) {
   return guarded([&] {
@@ -173,7 +178,7 @@ CT ct_all_finite(ct_tensor a, bool *out) {
 }
 
 CT ct_reshape(ct_tensor a, const int64_t *shape, int rank, ct_tensor *out) {
-  return guarded([&] { *out = handle(tensor(a).reshape(ints(shape, rank))); });
+  return guarded([&] { *out = handle(tensor(a).reshape(sizes(shape, rank))); });
 }
 CT ct_permute(ct_tensor a, const int64_t *order, int rank, ct_tensor *out) {
   return guarded([&] { *out = handle(tensor(a).permute(ints(order, rank))); });

@@ -6,7 +6,7 @@
 
 import Foundation
 import SearchSpaces
-import Torch
+package import Torch
 
 /// Values drawn for a parameter: a function of the seed and the parameter's name.
 package enum Initial {
@@ -57,6 +57,14 @@ package struct Conv2d: Module {
         initial: Initial? = nil,
         biasInitial: Initial = .zeros,
     ) throws {
+        guard inputs > 0, outputs > 0, kernel > 0, groups > 0, stride > 0,
+            inputs % groups == 0, outputs % groups == 0
+        else {
+            throw TorchError(
+                "convolution `\(path.name)`: no \(kernel)x\(kernel) convolution with stride "
+                    + "\(stride) takes \(inputs) to \(outputs) channels in \(groups) groups"
+            )
+        }
         let rule = initial ?? .normal(deviation: 1 / Double(inputs / groups))
         let weights = path / "weight"
         weight = try Parameter(
@@ -147,6 +155,12 @@ package struct BatchNorm2d: Module {
     package func callAsFunction(_ x: [Tensor], _ mode: Mode) throws -> [Tensor] {
         switch mode {
         case .training:
+            for batch in x where batch.count <= mean.value.count {
+                throw TorchError(
+                    "batch norm `\(name)` has one value a channel to take statistics from in shape "
+                        + "\(batch.shape): larger images or batches are needed"
+                )
+            }
             return try x.map { try normalise($0, mean.value, variance.value, training: true) }
         case .evaluation(let statistics):
             let known = statistics?.layers[name]

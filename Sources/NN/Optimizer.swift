@@ -4,7 +4,7 @@
 // untouched: no decay, no momentum, and its own count of steps does not move.
 
 import Foundation
-import Torch
+package import Torch
 
 package enum OptimizerRule: Sendable {
     case sgd(momentum: Double)
@@ -40,14 +40,15 @@ package final class Optimizer {
     ) throws {
         self.rule = rule
         slots = try parameters.filter { $0.role != .buffer }.map { parameter in
-            let zeros = try parameter.value.clone() * 0
+            // The parameter's own layout in memory, so that a step runs along both.
+            func zeros() throws -> Tensor { try parameter.value.clone() * 0 }
             var second: Tensor?
-            if case .adamW = rule { second = try parameter.value.clone() * 0 }
+            if case .adamW = rule { second = try zeros() }
             return Slot(
                 parameter: parameter,
                 group: group(parameter.role),
-                first: try zeros.detach(),
-                second: try second?.detach(),
+                first: try zeros(),
+                second: second,
             )
         }
     }
@@ -108,14 +109,17 @@ package final class Optimizer {
     }
 
     /// Takes back what `state` gave.
-    /// - Throws: `CheckpointError` naming a tensor that is missing or has another shape.
+    /// - Throws: what `stored` throws for a missing tensor; `TorchError` where one has another shape.
     package func restore(_ stored: (String) throws -> Tensor) throws {
         for (name, value) in try state() where name != "optimizer.steps" {
             try value.assign(stored(name))
         }
         let steps = try stored("optimizer.steps").integers()
-        for index in slots.indices where index < steps.count {
-            slots[index].steps = Int(steps[index])
+        guard steps.count == slots.count else {
+            throw TorchError(
+                "optimizer.steps counts \(steps.count) parameters, the network has \(slots.count)"
+            )
         }
+        for index in slots.indices { slots[index].steps = Int(steps[index]) }
     }
 }

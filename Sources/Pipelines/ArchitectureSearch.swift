@@ -31,6 +31,10 @@ struct ArchitectureSearch {
         for candidate in strategy.archive.candidates {
             try context.journal(Archive.line(candidate))
         }
+        // An earlier try may have ended between the journal and the event.
+        if let last = strategy.archive.candidates.last {
+            context.emit("candidate.evaluated", last.event)
+        }
         let total = config.population * config.generations
         let progress = Progress(
             context, phase: "searching", unit: "candidates", from: strategy.archive.count,
@@ -168,8 +172,6 @@ struct ArchitectureSearch {
         try TorchLibrary.setThreads(1)
         for candidate in best {
             let again = try scorer.score(candidate.genome)
-            let ap = again.matches.bootstrap(.ap, resamples: 1000, seed: context.seed)
-            let ap50 = again.matches.bootstrap(.ap50, resamples: 1000, seed: context.seed)
             let architecture = try Architecture(
                 space: checkpoint.metadata.space, genome: candidate.genome)
             result.architectures.append(
@@ -182,10 +184,7 @@ struct ArchitectureSearch {
                     "score": [
                         "map": .double(again.metrics.ap), "map50": .double(again.metrics.ap50),
                         "loss": .double(again.loss), "images": .int(Int64(scorer.imageCount)),
-                        "interval95": [
-                            "map": .array([.double(ap.low), .double(ap.high)]),
-                            "map50": .array([.double(ap50.low), .double(ap50.high)]),
-                        ],
+                        "interval95": again.intervals(seed: context.seed),
                     ],
                 ])
         }

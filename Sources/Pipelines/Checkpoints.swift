@@ -1,11 +1,11 @@
 // A network's parameters as a safetensors file, and back, with what must agree written beside them.
 
-import Configs
+package import Configs
 import Detectors
-import Foundation
+package import Foundation
 import NN
-import SearchSpaces
-import Torch
+package import SearchSpaces
+package import Torch
 
 /// What a checkpoint is and what it was made with; kept as strings in the file's metadata.
 package struct CheckpointMetadata: Sendable {
@@ -155,9 +155,10 @@ struct Checkpoints {
                 return try SafeTensorsWriter.write(
                     to: url, metadata: strings,
                     tensors: all.map { entry in
-                        .init(
+                        TensorSource(
                             name: entry.name, type: try ElementType(entry.value.type),
-                            shape: entry.value.shape, bytes: { try entry.value.data() })
+                            shape: entry.value.shape
+                        ) { take in try entry.value.data().withUnsafeBytes(take) }
                     })
             } catch CheckpointError.diskFull(let file) {
                 throw RunError.diskFull("\(file) could not be written: the disk is full")

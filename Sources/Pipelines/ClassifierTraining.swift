@@ -81,7 +81,10 @@ struct ClassifierTraining {
         -> [String: JSONValue]
     {
         guard let val = sets.val, evaluation.paths > 0 else { return [:] }
-        let calibration = try batches(sets.train, limit: evaluation.recalibrationImages).map(\.0)
+        // A network that was trained alone has the statistics that it was trained with.
+        let calibration = try batches(
+            sets.train, limit: plan.only == nil ? evaluation.recalibrationImages : 0
+        ).map(\.0)
         let validation = try batches(val, limit: evaluation.images)
         let progress = Progress(
             context, phase: "evaluating", unit: "paths", total: evaluation.paths, stage: stage)

@@ -22,6 +22,18 @@ final class DetectorScorer: @unchecked Sendable {
         var metrics: CocoMetrics
         var matches: CocoMatches
         var detections: [Detection]
+
+        /// 95 % bootstrap intervals over the images.
+        func intervals(seed: UInt64) -> JSONValue {
+            var intervals: [String: JSONValue] = [:]
+            for (name, figure) in [("map", CocoFigure.ap), ("map50", .ap50)] {
+                guard let interval = matches.bootstrap(figure, resamples: 1000, seed: seed) else {
+                    continue
+                }
+                intervals[name] = .array([.double(interval.low), .double(interval.high)])
+            }
+            return .object(intervals)
+        }
     }
 
     private let network: Detector

@@ -96,7 +96,9 @@ struct DetectorTraining {
         guard let validation, evaluation.paths > 0 else { return [:] }
         let scorer = try DetectorScorer(
             context, network, calibration: train, validation: validation, image: image,
-            recalibrationImages: evaluation.recalibrationImages, batch: training.batch,
+            // A network that was trained alone has the statistics that it was trained with.
+            recalibrationImages: plan.only == nil ? evaluation.recalibrationImages : 0,
+            batch: training.batch,
             device: plan.device)
         let count = plan.only == nil ? evaluation.paths : 1
         let progress = Progress(
@@ -111,10 +113,7 @@ struct DetectorTraining {
         }
         var data = Self.summary(scored, step: step, images: validation.dataset.images.count)
         if plan.only != nil, let only = scored.first {
-            let interval = only.matches.bootstrap(.ap50, resamples: 1000, seed: context.seed)
-            data["interval95"] = [
-                "map50": .array([.double(interval.low), .double(interval.high)])
-            ]
+            data["interval95"] = only.intervals(seed: context.seed)
         }
         if let stage { data["stage"] = .string(stage) }
         context.emit("evaluation", .object(data))
@@ -128,7 +127,7 @@ struct DetectorTraining {
             scored.map { value($0.metrics) }.reduce(0, +) / Double(max(scored.count, 1))
         }
         let stats = Dictionary(
-            uniqueKeysWithValues: CocoMetric.allCases.map { metric in
+            uniqueKeysWithValues: CocoFigure.allCases.map { metric in
                 (metric.rawValue, JSONValue.double(mean { $0[metric] }))
             })
         return [

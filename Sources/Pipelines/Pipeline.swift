@@ -1,8 +1,8 @@
 // The four kinds of runs: from a resolved spec to a result.
 
-import Configs
-import Foundation
-import SearchSpaces
+package import Configs
+package import Foundation
+package import SearchSpaces
 import Torch
 
 /// What other jobs made for a run.

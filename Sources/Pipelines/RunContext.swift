@@ -1,7 +1,7 @@
 // What a pipeline asks of the process that it runs in. It knows no job, no server and no signal.
 
-import Configs
-import Foundation
+package import Configs
+package import Foundation
 
 /// Why a run ended without a result.
 package enum RunError: Error, CustomStringConvertible {

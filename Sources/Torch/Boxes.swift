@@ -14,6 +14,11 @@ package enum BoxKernels {
         background: Double,
         keepBest: Bool,
     ) throws(TorchError) -> [Int32] {
+        guard anchors.count % 4 == 0, objects.count % 4 == 0 else {
+            throw TorchError(
+                "matching \(anchors.count) and \(objects.count) coordinates: a box has four"
+            )
+        }
         var matches = [Int32](repeating: -1, count: anchors.count / 4)
         try TorchLibrary.check {
             ct_match_anchors(
@@ -37,6 +42,12 @@ package enum BoxKernels {
         labels: [Int32],
         threshold: Double,
     ) throws(TorchError) -> [Int] {
+        guard boxes.count == 4 * scores.count, labels.count == scores.count else {
+            throw TorchError(
+                "suppression of \(boxes.count) coordinates, \(scores.count) scores and "
+                    + "\(labels.count) labels: a box has four, one and one"
+            )
+        }
         var kept = [Int32](repeating: 0, count: scores.count)
         var count: Int64 = 0
         try TorchLibrary.check {
@@ -97,6 +108,12 @@ package enum BoxKernels {
         thresholds: Thresholds,
         weights: [Double],
     ) throws(TorchError) -> [Found] {
+        guard weights.count == 4, thresholds.limit >= 0 else {
+            throw TorchError(
+                "decoding with \(weights.count) weights and a limit of \(thresholds.limit): "
+                    + "needed are four weights and a limit from 0 on"
+            )
+        }
         let raw = levels.map {
             ct_level(
                 logits: $0.logits,

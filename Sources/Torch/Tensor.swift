@@ -1,7 +1,7 @@
 // A tensor: an owned handle of libtorch's, with its type, its device, and the way in and out.
 
 import CTorch
-import Foundation
+package import Foundation
 
 /// Element types; raw values are libtorch's own.
 package enum DType: Int32, Sendable {
@@ -81,7 +81,14 @@ package final class Tensor {
         type: DType,
         device: Device = .cpu,
     ) throws(TorchError) {
-        let wanted = shape.reduce(type.size, *)
+        var wanted = type.size
+        for size in shape {
+            let (product, overflows) = wanted.multipliedReportingOverflow(by: size)
+            guard size >= 0, !overflows else {
+                throw TorchError("shape \(shape) of \(type) has no count of bytes")
+            }
+            wanted = product
+        }
         guard bytes.count == wanted else {
             throw TorchError(
                 "\(bytes.count) bytes for shape \(shape) of \(type), which has \(wanted)"

@@ -22,20 +22,23 @@ package enum TorchLibrary {
         let library = Bundle.main.executableURL?.resolvingSymlinksInPath()
             .deletingLastPathComponent().appending(path: "libdetnas-torch.so").path
         let libtorch = ProcessInfo.processInfo.environment["LIBTORCH"]
-        guard let message = ct_load(library ?? "libdetnas-torch.so", libtorch) else {
-            return .success(())
+        return Result { () throws(TorchError) in
+            try open(library ?? "libdetnas-torch.so", libtorch: libtorch)
         }
-        defer { free(message) }
-        return .failure(
-            TorchError(
-                """
-                libtorch could not be loaded (\(String(cString: message))).
-                Run deploy/setup, which installs it, or set LIBTORCH to the folder of a libtorch >= 2.8 \
-                (the one that holds lib/libtorch_cpu.so).
-                """
-            )
-        )
     }()
+
+    /// Loads `library`, over the libtorch in the folder `libtorch` where one is given.
+    static func open(_ library: String, libtorch: String?) throws(TorchError) {
+        guard let message = ct_load(library, libtorch) else { return }
+        defer { free(message) }
+        throw TorchError(
+            """
+            libtorch could not be loaded (\(String(cString: message))).
+            Run deploy/setup, which installs it, or set LIBTORCH to the folder of a libtorch >= 2.8 \
+            (the one that holds lib/libtorch_cpu.so).
+            """
+        )
+    }
 
     /// The version of the loaded libtorch, such as `2.13.0`.
     package static func version() throws(TorchError) -> String {
@@ -53,7 +56,7 @@ package enum TorchLibrary {
 
     /// Sets how many threads one operation of the calling thread may use.
     package static func setThreads(_ count: Int) throws(TorchError) {
-        try check { ct_set_threads(Int32(count)) }
+        try check { ct_set_threads(Int32(clamping: count)) }
     }
 
     /// Denormal floats are taken as zero by the calling thread: they cost a hundred times as much, and say nothing.

@@ -22,7 +22,7 @@ private func complaint(_ bytes: [UInt8]) -> String? {
     }
 }
 
-private func bytes(_ url: URL) throws -> [UInt8] { Array(try Data(contentsOf: url)) }
+private func contents(of url: URL) throws -> [UInt8] { Array(try Data(contentsOf: url)) }
 
 struct PyTorchArchiveTests {
     // MARK: What PyTorch wrote
@@ -67,7 +67,7 @@ struct PyTorchArchiveTests {
 
     @Test(arguments: ["views", "views_legacy", "training", "nested", "types_legacy"])
     func `a checkpoint cut short is an error wherever it is cut`(name: String) throws {
-        let whole = try bytes(Fixtures.url("\(name).pth"))
+        let whole = try contents(of: Fixtures.url("\(name).pth"))
         var numbers = SeededNumbers(1)
         for _ in 0..<40 {
             let length = Int.random(in: 0..<whole.count, using: &numbers)
@@ -77,7 +77,7 @@ struct PyTorchArchiveTests {
 
     @Test(arguments: ["views", "views_legacy", "training", "nested", "types_legacy"])
     func `a flipped byte gives an error or tensors of the size they claim`(name: String) throws {
-        let whole = try bytes(Fixtures.url("\(name).pth"))
+        let whole = try contents(of: Fixtures.url("\(name).pth"))
         var numbers = SeededNumbers(2)
         for _ in 0..<400 {
             var damaged = whole
@@ -93,37 +93,39 @@ struct PyTorchArchiveTests {
 
     // MARK: Malice
 
-    @Test(arguments: [
-        ("os.system", global("os", "system") + text("true") + [0x85] + code("R")),
+    private static let attacks: [(String, [UInt8])] = [
+        ("os.system", joined(global("os", "system"), text("true"), [0x85], code("R"))),
         (
             "posix.system",
-            text("posix") + text("system") + [0x93] + text("true") + [0x85] + code("R"),
+            joined(text("posix"), text("system"), [0x93], text("true"), [0x85], code("R")),
         ),
-        ("os.system", code("(") + text("true") + code("ios\nsystem\n")),
-        ("builtins.eval", global("builtins", "eval") + text("1") + [0x85] + code("R")),
-        ("torch.load", global("torch", "load") + text("x") + [0x85] + code("R")),
+        ("os.system", joined(code("("), text("true"), code("ios\nsystem\n"))),
+        ("builtins.eval", joined(global("builtins", "eval"), text("1"), [0x85], code("R"))),
+        ("torch.load", joined(global("torch", "load"), text("x"), [0x85], code("R"))),
         ("torch.nn.modules.linear.Linear", global("torch.nn.modules.linear", "Linear")),
-    ])
+    ]
+
+    @Test(arguments: attacks)
     func `a pickle that names code is refused by that name`(name: String, attack: [UInt8]) throws {
-        for program in [attack, dictionary([("a", tensor()), ("b", attack)])] {
-            let pickle = (PickleProgram() + program).stopped
+        for code in [attack, dictionary([("a", tensor()), ("b", attack)])] {
+            let pickle = program(code)
             for file in [checkpoint(pickle), pickle] {
-                guard let text = complaint(file) else {
+                guard let message = complaint(file) else {
                     Issue.record("\(name) was read")
                     continue
                 }
-                #expect(text.contains("`\(name)`"))
-                #expect(text.contains("no pickled code is ever run"))
+                #expect(message.contains("`\(name)`"))
+                #expect(message.contains("no pickled code is ever run"))
             }
         }
     }
 
-    @Test(arguments: [
+    private static let lies: [(String, [UInt8])] = [
         ("512 open marks", [UInt8](repeating: UInt8(ascii: "("), count: 100_000)),
-        ("a length of", [0x8D] + word(UInt64.max)),
-        ("a length of", [0x8E] + word(UInt64(1) << 62)),
-        ("a length of", code("X") + word(UInt32.max)),
-        ("a length of -1", [0x8B] + word(Int32(-1))),
+        ("a length of", joined([0x8D], word(UInt64.max))),
+        ("a length of", joined([0x8E], word(UInt64(1) << 62))),
+        ("a length of", joined(code("X"), word(UInt32.max))),
+        ("a length of -1", joined([0x8B], word(Int32(-1)))),
         ("values", [UInt8](repeating: UInt8(ascii: "N"), count: PickleReader.maximumValues + 9)),
         ("nothing remembered as 7", code("h\u{7}")),
         ("an empty stack", code("0")),
@@ -137,46 +139,53 @@ struct PyTorchArchiveTests {
         ("found None; allowed: a dict of tensors", code("N")),
         ("no tensors", code("}")),
         ("found no tensors", dictionary([("a", number(1))])),
-    ])
+    ]
+
+    @Test(arguments: lies)
     func `a pickle that lies about its sizes or its stack is refused`(
         words: String,
         attack: [UInt8],
     ) throws {
-        let text = try #require(complaint(checkpoint((PickleProgram() + attack).stopped)))
-        #expect(text.contains(words))
+        let message = try #require(complaint(checkpoint(program(attack))))
+        #expect(message.contains(words))
     }
 
     @Test func `two hundred thousand tuples in one another cost no stack`() throws {
-        let deep = code(")") + [UInt8](repeating: 0x85, count: 200_000)
-        let pickle = (PickleProgram() + dictionary([("a", deep), ("b", tensor())])).stopped
+        let deep = joined(code(")"), [UInt8](repeating: 0x85, count: 200_000))
+        let pickle = program(dictionary([("a", deep), ("b", tensor())]))
         #expect(try read(checkpoint(pickle)).map(\.name) == ["b"])
     }
 
     @Test func `dicts in one another are refused past a depth`() throws {
         var nest = tensor()
         for _ in 0..<StateDictionary.maximumDepth { nest = dictionary([("a", nest)]) }
-        #expect(try read(checkpoint((PickleProgram() + nest).stopped)).count == 1)
+        #expect(try read(checkpoint(program(nest))).count == 1)
         nest = dictionary([("a", nest)])
-        let text = try #require(complaint(checkpoint((PickleProgram() + nest).stopped)))
-        #expect(text.contains("32 deep"))
-        let itself = code("}q\u{0}") + text("a") + code("h\u{0}s")
-        let circle = try #require(complaint(checkpoint((PickleProgram() + itself).stopped)))
+        let message = try #require(complaint(checkpoint(program(nest))))
+        #expect(message.contains("32 deep"))
+        let itself = joined(code("}q\u{0}"), text("a"), code("h\u{0}s"))
+        let circle = try #require(complaint(checkpoint(program(itself))))
         #expect(circle.contains("32 deep"))
     }
 
     @Test func `a dict that doubles thirty times through the memo is refused`() throws {
-        var program = PickleProgram() + dictionary([("a", tensor())]) + code("q\u{0}")
+        var bomb = joined(dictionary([("a", tensor())]), code("q\u{0}"))
         for _ in 0..<30 {
-            program = program + code("0}(") + text("a") + code("h\u{0}") + text("b")
-            program = program + code("h\u{0}uq\u{0}")
+            bomb += joined(
+                code("0}("),
+                text("a"),
+                code("h\u{0}"),
+                text("b"),
+                code("h\u{0}uq\u{0}"),
+            )
         }
-        let text = try #require(complaint(checkpoint(program.stopped)))
-        #expect(text.contains("shared dicts counted each time"))
+        let message = try #require(complaint(checkpoint(program(bomb))))
+        #expect(message.contains("shared dicts counted each time"))
     }
 
     // MARK: Tensors that cannot be
 
-    @Test(arguments: [
+    private static let impossible: [(String, [UInt8])] = [
         ("views within its storage", tensor(offset: 1)),
         ("views within its storage", tensor(shape: [2, 3], strides: [2, 1])),
         ("views within its storage", tensor(shape: [3], strides: [Int.max])),
@@ -192,17 +201,19 @@ struct PyTorchArchiveTests {
         ("at most the 16 bytes", tensor(storage: "DoubleStorage")),
         ("no storage `1`", tensor(key: "1")),
         ("`torch.ComplexFloatStorage`", tensor(storage: "ComplexFloatStorage")),
-    ])
+    ]
+
+    @Test(arguments: impossible)
     func `a tensor that is not in the file is refused`(words: String, tensor: [UInt8]) throws {
-        let pickle = (PickleProgram() + dictionary([("w", tensor)])).stopped
-        let text = try #require(complaint(checkpoint(pickle)))
-        #expect(text.contains(words))
+        let pickle = program(dictionary([("w", tensor)]))
+        let message = try #require(complaint(checkpoint(pickle)))
+        #expect(message.contains(words))
     }
 
     @Test func `the stride of a dimension of one element means nothing`() throws {
         let strange = tensor(shape: [1, 2, 1, 2], strides: [Int.max, 1, Int.max, 2])
         let entries = try read(
-            checkpoint((PickleProgram() + dictionary([("w", strange)])).stopped)
+            checkpoint(program(dictionary([("w", strange)])))
         )
         #expect(Array(entries[0].data) == [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15])
         #expect(entries[0].shape == [1, 2, 1, 2])
@@ -210,14 +221,14 @@ struct PyTorchArchiveTests {
 
     @Test func `a name that comes up twice is refused`() throws {
         let twice = dictionary([("a.b", tensor()), ("a", dictionary([("b", tensor())]))])
-        let text = try #require(complaint(checkpoint((PickleProgram() + twice).stopped)))
-        #expect(text.contains("tensor `a.b`: found the name twice"))
+        let message = try #require(complaint(checkpoint(program(twice))))
+        #expect(message.contains("tensor `a.b`: found the name twice"))
     }
 
     // MARK: Containers
 
     @Test func `what is no state dict of PyTorch's is refused with its reason`() throws {
-        let pickle = (PickleProgram() + dictionary([("w", tensor())])).stopped
+        let pickle = program(dictionary([("w", tensor())]))
         #expect(try read(checkpoint(pickle)).count == 1)
         let data: [UInt8] = Array(0..<16)
         let cases: [(String, [UInt8])] = [
@@ -243,7 +254,7 @@ struct PyTorchArchiveTests {
     }
 
     @Test func `a legacy file of another byte order, version or length is refused`() throws {
-        let legacy = try bytes(Fixtures.url("types_legacy.pth"))
+        let legacy = try contents(of: Fixtures.url("types_legacy.pth"))
         // {"protocol_version": 1001, "little_endian": True, ...}: the 0x88 (NEWTRUE) after that text.
         let words = Array("little_endian".utf8)
         let start = try #require(

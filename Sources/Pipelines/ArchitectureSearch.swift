@@ -1,13 +1,13 @@
 // Step 3 of DetNAS: paths of a detector supernet are proposed, measured and remembered.
 
-import Configs
-import Datasets
-import Detectors
-import Evaluation
-import Foundation
-import Search
-import SearchSpaces
-import Torch
+package import Configs
+package import Datasets
+package import Detectors
+package import Evaluation
+package import Foundation
+package import Search
+package import SearchSpaces
+package import Torch
 
 struct ArchitectureSearch {
     let context: any RunContext

@@ -4,9 +4,9 @@
 // threads of their own.
 
 import Dispatch
-import Foundation
-import Search
-import Torch
+package import Foundation
+package import Search
+package import Torch
 
 struct CandidatePool {
     private let context: any RunContext

@@ -1,9 +1,9 @@
 // A network's parameters as a safetensors file, and back, with what must agree written beside them.
 
 package import Configs
-import Detectors
+package import Detectors
 package import Foundation
-import NN
+package import NN
 package import SearchSpaces
 package import Torch
 
@@ -109,13 +109,13 @@ package struct CheckpointFile {
 
     package func has(_ name: String) -> Bool { file[name] != nil }
 
-    /// - Throws: `RunError.badCheckpoint` naming a tensor that is not there or of another type.
+    /// - Throws: `RunError.badCheckpoint` naming a tensor that is not there.
     package func tensor(_ name: String) throws -> Tensor {
-        guard let record = file[name], let type = DType(record.type) else {
-            throw RunError.badCheckpoint("\(url.lastPathComponent): no usable tensor `\(name)`")
+        guard let record = file[name] else {
+            throw RunError.badCheckpoint("\(url.lastPathComponent): no tensor `\(name)`")
         }
-        return try file.withBytes(of: record) {
-            try Tensor(bytes: $0, shape: record.shape, type: type)
+        return try file.withBytes(of: name) {
+            try Tensor(bytes: $0, shape: record.shape, type: DType(record.type))
         }
     }
 
@@ -156,7 +156,7 @@ struct Checkpoints {
                     to: url, metadata: strings,
                     tensors: all.map { entry in
                         TensorSource(
-                            name: entry.name, type: try ElementType(entry.value.type),
+                            name: entry.name, type: ElementType(entry.value.type),
                             shape: entry.value.shape
                         ) { take in try entry.value.data().withUnsafeBytes(take) }
                     })
@@ -189,34 +189,34 @@ extension [Parameter] {
 }
 
 extension DType {
-    init?(_ type: ElementType) {
+    init(_ type: ElementType) {
         switch type {
-        case .f16: self = .float16
-        case .bf16: self = .bfloat16
-        case .f32: self = .float32
-        case .f64: self = .float64
-        case .i64: self = .int64
-        case .i32: self = .int32
-        case .i16: self = .int16
-        case .i8: self = .int8
-        case .u8: self = .uint8
+        case .float16: self = .float16
+        case .bfloat16: self = .bfloat16
+        case .float32: self = .float32
+        case .float64: self = .float64
+        case .int64: self = .int64
+        case .int32: self = .int32
+        case .int16: self = .int16
+        case .int8: self = .int8
+        case .uint8: self = .uint8
         case .bool: self = .bool
         }
     }
 }
 
 extension ElementType {
-    init(_ type: DType) throws {
+    init(_ type: DType) {
         switch type {
-        case .float16: self = .f16
-        case .bfloat16: self = .bf16
-        case .float32: self = .f32
-        case .float64: self = .f64
-        case .int64: self = .i64
-        case .int32: self = .i32
-        case .int16: self = .i16
-        case .int8: self = .i8
-        case .uint8: self = .u8
+        case .float16: self = .float16
+        case .bfloat16: self = .bfloat16
+        case .float32: self = .float32
+        case .float64: self = .float64
+        case .int64: self = .int64
+        case .int32: self = .int32
+        case .int16: self = .int16
+        case .int8: self = .int8
+        case .uint8: self = .uint8
         case .bool: self = .bool
         }
     }

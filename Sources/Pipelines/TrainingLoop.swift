@@ -1,9 +1,9 @@
 // The loop that pretraining, fine-tuning and retraining share: step, watch, log, checkpoint, resume.
 
-import Configs
-import Foundation
-import NN
-import Torch
+package import Configs
+package import Foundation
+package import NN
+package import Torch
 
 /// One training run over one set of parameters.
 ///

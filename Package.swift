@@ -101,7 +101,12 @@ let package = Package(
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
         tests("Torch"),
-        tests("NN"),
+        .testTarget(
+            name: "NNTests",
+            dependencies: ["NN", "SearchSpaces", "TestSupport"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         tests("Annotations"),
         .testTarget(
             name: "EvaluationTests",

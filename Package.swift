@@ -102,7 +102,12 @@ let package = Package(
         tests("Torch"),
         tests("NN"),
         tests("Annotations"),
-        tests("Evaluation"),
+        .testTarget(
+            name: "EvaluationTests",
+            dependencies: ["Annotations", "Evaluation", "TestSupport"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         .testTarget(
             name: "DatasetsTests",
             dependencies: ["Annotations", "Datasets", "SearchSpaces", "TestSupport"],

@@ -91,7 +91,7 @@ let package = Package(
         .executableTarget(
             name: "detnas",
             dependencies: [
-                "API", "Worker",
+                "API", "Datasets", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift,

@@ -91,7 +91,7 @@ let package = Package(
         .executableTarget(
             name: "detnas",
             dependencies: [
-                "API", "Worker",
+                "API", "Datasets", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift,
@@ -100,7 +100,12 @@ let package = Package(
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
         tests("Torch"),
-        tests("NN"),
+        .testTarget(
+            name: "NNTests",
+            dependencies: ["NN", "SearchSpaces", "TestSupport"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         tests("Annotations"),
         .testTarget(
             name: "EvaluationTests",

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 /// Writes `text` to a file of its own and hands its place to `body`.
+@discardableResult
 func withFile<Value>(_ text: String, _ body: (URL) throws -> Value) throws -> Value {
     let file = FileManager.default.temporaryDirectory
         .appending(path: "annotations-\(UUID().uuidString).json")
@@ -72,6 +73,8 @@ struct CocoReadTests {
         (#""segmentation":{"size":[6,5],"counts":[7,3,3,3,3,3,7,1]}"#, 10),
         (#""segmentation":{"counts":"7330004N","size":[6,5]}"#, 10),
         (#""segmentation":[]"#, 200),
+        (#""segmentation":[[1,2,NaN,4,5,6]]"#, 200),
+        (#""segmentation":{"size":[6,5],"counts":[1,-7]}"#, 200),
         (#""segmentation":{"size":[6,5],"counts":"é"}"#, 200),
         (#""iscrowd":0"#, 200),
     ])

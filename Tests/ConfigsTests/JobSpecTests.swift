@@ -24,8 +24,9 @@ func `a resolved spec resolves to itself`(kind: JobKind) throws {
             Samples.least(.searchEvolution),
         ).get()
     else { throw Violations([]) }
-    #expect([search.population, search.generations, search.parents] == [50, 20, 10])
-    #expect([search.mutation, search.crossover, search.recalibrationImages] == [20, 20, 500])
+    #expect(search.population == 50 && search.generations == 20 && search.parents == 10)
+    #expect(search.mutation == 20 && search.crossover == 20)
+    #expect(search.recalibrationImages == 500)
     #expect(search.mutationProbability == 0.1 && search.limit == nil && search.objective == .ap)
 
     let json = try JobSpec.resolve(

@@ -17,7 +17,7 @@ package struct ServiceLog: Sendable {
 
     package static let standardError = ServiceLog { line in
         // One write: lines of several threads do not mix.
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
     }
 
     package func callAsFunction(

@@ -7,5 +7,8 @@ struct Detnas: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "detnas",
         abstract: "Searches object-detector architectures on your own data, as a service.",
-        subcommands: [DatasetCommand.self, WorkerCommand.self])
+        version: version,
+        subcommands: [DatasetCommand.self, Serve.self, WorkerCommand.self])
+
+    static let version = "0.1.0"
 }

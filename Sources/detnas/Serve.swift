@@ -55,6 +55,8 @@ struct Serve: ParsableCommand {
             }
             return root
         }
+        // Who reads the log may go away.
+        signal(SIGPIPE, SIG_IGN)
         let log = ServiceLog.standardError
         let store = try JobStore(folder: URL(filePath: data).standardizedFileURL.path)
         let scheduler = Scheduler(
@@ -69,9 +71,10 @@ struct Serve: ParsableCommand {
                 configuration: configuration(log),
                 routes: Service(scheduler: scheduler, version: Detnas.version, log: log).routes)
             let port = try server.start()
-            print("detnas listens on http://\(host):\(port), data in \(store.folder)")
-            // Whoever started it may read the line through a pipe.
-            try FileHandle.standardOutput.synchronize()
+            // Unbuffered: whoever started it may read the line through a pipe.
+            try FileHandle.standardOutput.write(
+                contentsOf: Data(
+                    "detnas listens on http://\(host):\(port), data in \(store.folder)\n".utf8))
             waitForSignal()
             log(.info, "stopping")
             server.drain(timeout: 10)

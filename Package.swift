@@ -91,7 +91,7 @@ let package = Package(
         .executableTarget(
             name: "detnas",
             dependencies: [
-                "API", "Datasets", "Worker",
+                "CLinux", "Configs", "Datasets", "Pipelines", "SearchSpaces", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift,

@@ -97,8 +97,8 @@ let package = Package(
 
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
-        tests("Torch"),
-        tests("NN"),
+        tests("Torch", ["SearchSpaces"]),
+        tests("NN", ["Torch"]),
         tests("Annotations"),
         tests("Evaluation"),
         tests("Datasets"),
@@ -106,7 +106,12 @@ let package = Package(
             name: "SearchSpacesTests", dependencies: ["SearchSpaces", "TestSupport"],
             exclude: ["Fixtures"], swiftSettings: swift),
         tests("Search"),
-        tests("Detectors"),
+        .testTarget(
+            name: "DetectorsTests",
+            dependencies: ["Detectors", "NN", "SearchSpaces", "TestSupport", "Torch"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         tests("Configs"),
         tests("Pipelines"),
         tests("Jobs"),

@@ -6,7 +6,10 @@ import PackageDescription
 /// The folder of libtorch: `LIBTORCH`, or the one that `deploy/setup` made.
 let libtorch = Context.environment["LIBTORCH"] ?? "\(Context.packageDirectory)/.libtorch/torch"
 
-let swift: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+let swift: [SwiftSetting] = [
+    .swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swift)
@@ -55,7 +58,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(
             name: "CJPEG",
-            linkerSettings: [.linkedLibrary("turbojpeg"), .linkedLibrary("png")],
+            linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")],
         ),
         .target(name: "CHTTP"),
 
@@ -64,7 +67,7 @@ let package = Package(
         library("NN", ["SearchSpaces", "Torch"]),
         library("Annotations"),
         library("Evaluation", ["Annotations"]),
-        library("Datasets", ["Annotations", "CJPEG"]),
+        library("Datasets", ["Annotations", "CJPEG", "SearchSpaces"]),
         library("SearchSpaces"),
         library("Search", ["SearchSpaces"]),
         library("Detectors", ["NN", "SearchSpaces"]),
@@ -98,10 +101,20 @@ let package = Package(
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
         tests("Torch", ["SearchSpaces"]),
-        tests("NN", ["Torch"]),
+        .testTarget(
+            name: "NNTests",
+            dependencies: ["NN", "SearchSpaces", "TestSupport", "Torch"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         tests("Annotations"),
         tests("Evaluation"),
-        tests("Datasets"),
+        .testTarget(
+            name: "DatasetsTests",
+            dependencies: ["Annotations", "Datasets", "SearchSpaces", "TestSupport"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         .testTarget(
             name: "SearchSpacesTests", dependencies: ["SearchSpaces", "TestSupport"],
             exclude: ["Fixtures"], swiftSettings: swift),
@@ -115,7 +128,7 @@ let package = Package(
         tests("Configs"),
         tests("Pipelines"),
         tests("Jobs"),
-        tests("JobStore"),
+        tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("Scheduling"),
         tests("HTTP"),
         tests("API"),

@@ -1,6 +1,6 @@
 // Anchor boxes, and boxes as offsets from them.
 
-import Foundation
+package import Foundation
 
 /// Where a level's anchors lie and how large they are.
 struct AnchorGrid {

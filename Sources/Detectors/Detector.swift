@@ -1,8 +1,8 @@
 // A detector: backbone, pyramid, head. Two-stage heads will be further cases of `DetectionHead`.
 
-import NN
-import SearchSpaces
-import Torch
+package import NN
+package import SearchSpaces
+package import Torch
 
 /// The objects of one image, as a loss wants them.
 package struct ObjectTargets: Sendable {

@@ -1,8 +1,8 @@
 // RetinaNet's head, loss and decoding (Lin et al. 2017, arXiv:1708.02002; official DetNAS settings).
 
-import Foundation
-import NN
-import Torch
+package import Foundation
+package import NN
+package import Torch
 
 /// Everything that a RetinaNet is built from; sizes in pixels of the network's input.
 package struct RetinaNetSettings: Sendable {

@@ -1,8 +1,8 @@
 // The supernet: every operation at every position, of which one path runs (DetNAS, arXiv:1903.10979, section 3).
 
-import NN
-import SearchSpaces
-import Torch
+package import NN
+package import SearchSpaces
+package import Torch
 
 /// The stem and four stages of searchable blocks.
 ///

@@ -4,9 +4,9 @@
 // at once when statistics are recalibrated, so that each norm sees the pooled moments of every image before
 // the next layer runs.
 
-import Foundation
-import SearchSpaces
-import Torch
+package import Foundation
+package import SearchSpaces
+package import Torch
 
 /// Values drawn for a parameter: a function of the seed and the parameter's name.
 package enum Initial {

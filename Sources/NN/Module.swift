@@ -1,6 +1,6 @@
 // What a layer is: it has named parameters, and how it computes is said by its arguments.
 
-import Torch
+package import Torch
 
 /// Where a layer's parameters are named, and what their first values come from.
 package struct ParameterPath: Sendable {

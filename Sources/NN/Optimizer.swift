@@ -3,8 +3,8 @@
 // A parameter that got no gradient, as those of the blocks that a step's path left out, is left wholly
 // untouched: no decay, no momentum, and its own count of steps does not move.
 
-import Foundation
-import Torch
+package import Foundation
+package import Torch
 
 package enum OptimizerRule: Sendable {
     case sgd(momentum: Double)

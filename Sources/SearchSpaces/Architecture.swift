@@ -1,7 +1,7 @@
 // One architecture to keep or to send: what it is, what it costs and under which convention, and a
 // hash that names it. All of it follows from space and genome, and is checked when read back.
 
-import Foundation
+package import Foundation
 
 /// An architecture with its readable blocks and its cost.
 package struct Architecture: Codable, Hashable, Sendable {

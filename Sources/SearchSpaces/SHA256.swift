@@ -1,6 +1,6 @@
 // SHA-256 (FIPS 180-4), for the identity of architectures, checkpoints and data; not for secrets.
 
-import Foundation
+package import Foundation
 
 /// An incremental SHA-256.
 package struct SHA256: Sendable {

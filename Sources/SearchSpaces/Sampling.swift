@@ -22,7 +22,7 @@ extension SearchSpace {
 
 extension CostTable {
     /// How many uniform genomes are tried before letters are masked.
-    private static let uniformTries = 1000
+    private static let uniformTries = 200
 
     /// A genome in which every letter is uniform.
     package func uniform(using random: inout CounterRandom) -> Genome {
@@ -31,7 +31,7 @@ extension CostTable {
 
     /// A genome that costs at most `limit`, or nil when there is none.
     ///
-    /// Uniform over all such genomes as long as they are not rarer than one in some hundreds: then
+    /// Uniform over all such genomes as long as they are not rarer than about one in a hundred: then
     /// a uniform genome that fits turns up. Else letters are drawn from left to right among those
     /// after which the word can still end within the limit, which always succeeds and is not quite
     /// uniform.

@@ -1,7 +1,7 @@
 // A tensor: an owned handle of libtorch's, with its type, its device, and the way in and out.
 
 import CTorch
-import Foundation
+package import Foundation
 
 /// Element types; raw values are libtorch's own.
 package enum DType: Int32, Sendable {

@@ -6,5 +6,6 @@ import ArgumentParser
 struct Detnas: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "detnas",
-        abstract: "Searches object-detector architectures on your own data, as a service.")
+        abstract: "Searches object-detector architectures on your own data, as a service.",
+        subcommands: [WorkerCommand.self])
 }

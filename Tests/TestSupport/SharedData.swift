@@ -1,6 +1,6 @@
 // The real data that tests read when it lies beside the checkout.
 
-import Foundation
+package import Foundation
 
 /// Real images, annotations and weights: `DETNAS_TEST_DATA`, or `../shared/data` beside the checkout.
 package enum SharedData {

@@ -1,0 +1,172 @@
+// Objects as tables of fields. One table reads an object, writes it back, knows which keys exist,
+// and keeps the rules between fields; the defaults stay where the type declares them.
+
+/// A type that is a JSON object.
+protocol Fielded {
+    /// The value before its fields are read: every default, and something for required fields, which
+    /// nobody sees as a missing one is a violation.
+    static var blank: Self { get }
+    static var fields: [Field<Self>] { get }
+    static var rules: [Rule<Self>] { get }
+}
+
+extension Fielded {
+    static var rules: [Rule<Self>] { [] }
+}
+
+/// One member of an object.
+struct Field<Root> {
+    let name: String
+    let isRequired: Bool
+    /// Reads the member into the object.
+    let read: (JSONValue, _ place: String, inout [Violation], inout Root) -> Void
+    let write: (Root) -> JSONValue
+
+    init<Value>(
+        _ name: String,
+        _ path: WritableKeyPath<Root, Value>,
+        _ form: Form<Value>,
+        required: Bool = false,
+    ) {
+        self.name = name
+        isRequired = required
+        read = { json, place, faults, root in
+            if let value = form.read(json, place, &faults) { root[keyPath: path] = value }
+        }
+        write = { form.write($0[keyPath: path]) }
+    }
+}
+
+/// Something that must hold between fields, each of them fine alone.
+struct Rule<Root> {
+    /// Those that the rule looks at, such as `schedule/at`. The first is blamed; with none, the
+    /// object is. The rule is not asked when one of them is already at fault.
+    let fields: [String]
+    let code: Violation.Code
+    let allowed: String?
+    /// What is wrong; nil where the rule holds.
+    let fault: (Root) -> String?
+
+    init(
+        _ fields: String...,
+        code: Violation.Code = .conflict,
+        allowed: String? = nil,
+        fault: @escaping (Root) -> String?,
+    ) {
+        self.fields = fields
+        self.code = code
+        self.allowed = allowed
+        self.fault = fault
+    }
+
+    func check(_ root: Root, at place: String, _ faults: inout [Violation]) {
+        let pointers = fields.map { "\(place)/\($0)" }
+        let isBlocked = faults.contains { fault in
+            pointers.contains { isWithin($0, fault.pointer) || isWithin(fault.pointer, $0) }
+        }
+        if !isBlocked, let detail = fault(root) {
+            faults.append(Violation(pointers.first ?? place, code, detail, allowed: allowed))
+        }
+    }
+
+    private func isWithin(_ pointer: String, _ other: String) -> Bool {
+        pointer == other || pointer.hasPrefix(other + "/")
+    }
+}
+
+/// A JSON object as a table; `others` are keys that somebody else reads.
+struct Table<Root> {
+    let blank: Root
+    let fields: [Field<Root>]
+    var rules: [Rule<Root>] = []
+    var others: [String] = []
+
+    /// Reads an object. Notes every unknown, missing and wrong member, then every broken rule.
+    func read(_ json: JSONValue, _ place: String, _ faults: inout [Violation]) -> Root? {
+        guard let members = json.object else {
+            faults.append(wrongType(json, place, expected: "an object"))
+            return nil
+        }
+        let before = faults.count
+        let names = others + fields.map(\.name)
+        let absent = names.filter { members[$0] == nil }
+        for key in members.keys.filter({ !names.contains($0) }).sorted().prefix(32) {
+            let detail = "no such field\(suggestion(for: key, among: absent))"
+            let allowed = named(names)
+            faults.append(
+                Violation(pointer(place, key), .unknownField, detail, allowed: allowed)
+            )
+        }
+        var root = blank
+        for field in fields {
+            if let member = members[field.name] {
+                field.read(member, pointer(place, field.name), &faults, &root)
+            } else if field.isRequired {
+                faults.append(
+                    Violation(pointer(place, field.name), .missing, "this field is required")
+                )
+            }
+        }
+        for rule in rules { rule.check(root, at: place, &faults) }
+        return faults.count == before ? root : nil
+    }
+
+    func members(_ root: Root) -> [String: JSONValue] {
+        Dictionary(fields.map { ($0.name, $0.write(root)) }) { first, _ in first }
+    }
+}
+
+extension Form where Value: Fielded {
+    /// An object with the fields of the type.
+    static var object: Form {
+        let table = Table(blank: Value.blank, fields: Value.fields, rules: Value.rules)
+        return Form(read: table.read) { .object(table.members($0)) }
+    }
+}
+
+/// One of several forms of an object, told apart by its member `kind`.
+struct Variant<Value> {
+    let name: String
+    let table: Table<Value>
+    let matches: (Value) -> Bool
+
+    init(
+        _ name: String,
+        _ blank: Value,
+        _ fields: [Field<Value>],
+        rules: [Rule<Value>] = [],
+        matches: @escaping (Value) -> Bool,
+    ) {
+        self.name = name
+        self.matches = matches
+        table = Table(blank: blank, fields: fields, rules: rules, others: ["kind"])
+    }
+}
+
+extension Form {
+    /// An object whose `kind` says which fields it has; without one it is the first variant.
+    static func variants(_ variants: [Variant<Value>]) -> Form {
+        let names = variants.map(\.name)
+        return Form { json, place, faults in
+            guard let members = json.object else {
+                faults.append(wrongType(json, place, expected: "an object"))
+                return nil
+            }
+            let kind = members["kind"] ?? .string(names.first ?? "")
+            guard let name = kind.string else {
+                faults.append(wrongType(kind, pointer(place, "kind"), expected: named(names)))
+                return nil
+            }
+            guard let variant = variants.first(where: { $0.name == name }) else {
+                faults.append(noSuchName(name, pointer(place, "kind"), among: names))
+                return nil
+            }
+            return variant.table.read(json, place, &faults)
+        } write: { value in
+            guard let variant = variants.first(where: { $0.matches(value) }) else { return .null }
+            var members = variant.table.members(value)
+            members["kind"] = .string(variant.name)
+            return .object(members)
+        }
+    }
+}

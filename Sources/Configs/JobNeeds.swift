@@ -1,0 +1,115 @@
+// What must be there before a job can run; whoever knows the data sets and the checkpoints asks this.
+
+/// A data set that a job reads.
+package struct DatasetNeed: Hashable, Sendable {
+    /// Where the spec names it, such as `/spec/data/dataset`.
+    package let pointer: String
+    package let dataset: String
+    /// What must exist below it.
+    package let paths: [Path]
+
+    package struct Path: Hashable, Sendable {
+        /// Where the spec names it, such as `/spec/data/train`.
+        package let pointer: String
+        /// Relative to the data set, with `/`.
+        package let path: String
+    }
+}
+
+/// Something that another job made and this one reads.
+package struct ReferenceNeed: Hashable, Sendable {
+    /// Where the spec names it, such as `/spec/checkpoint`.
+    package let pointer: String
+    package let reference: Reference
+    package let expected: Expected
+
+    package enum Expected: Hashable, Sendable {
+        /// A checkpoint of one of these kinds.
+        case checkpoint([CheckpointKind])
+        case architecture
+    }
+}
+
+extension JobSpec {
+    /// The data sets that the job reads, in the order of the spec.
+    package var datasets: [DatasetNeed] { datasets(at: "/spec") }
+
+    /// The same for a spec that stands at `place`.
+    package func datasets(at place: String) -> [DatasetNeed] {
+        switch self {
+        case .pretrain(let config): [need(config.data, "\(place)/data")]
+        case .finetune(let config):
+            [need(config.train, "\(place)/train")] + need(config.validation, "\(place)/validation")
+        case .search(let config):
+            [need(config.train, "\(place)/train"), need(config.search, "\(place)/search")]
+        case .retrain(let config):
+            (config.classification.map { [need($0.data, "\(place)/classification/data")] } ?? [])
+                + need(config.detection?.train, "\(place)/detection/train")
+                + need(config.detection?.validation, "\(place)/detection/validation")
+        }
+    }
+
+    /// What other jobs made and this one reads.
+    package var references: [ReferenceNeed] { references(at: "/spec") }
+
+    /// The same for a spec that stands at `place`.
+    package func references(at place: String) -> [ReferenceNeed] {
+        switch self {
+        case .pretrain: []
+        case .finetune(let config):
+            config.checkpoint.map {
+                [
+                    ReferenceNeed(
+                        pointer: "\(place)/checkpoint",
+                        reference: $0,
+                        expected: .checkpoint([.supernet]),
+                    )
+                ]
+            } ?? []
+        case .search(let config):
+            [
+                ReferenceNeed(
+                    pointer: "\(place)/checkpoint",
+                    reference: config.checkpoint,
+                    expected: .checkpoint([.detectorSupernet]),
+                )
+            ]
+        case .retrain(let config):
+            if case .reference(let reference) = config.architecture {
+                [
+                    ReferenceNeed(
+                        pointer: "\(place)/architecture",
+                        reference: reference,
+                        expected: .architecture,
+                    )
+                ]
+            } else {
+                []
+            }
+        }
+    }
+
+    private func need(_ data: ClassificationData, _ place: String) -> DatasetNeed {
+        let val = data.val.map { [DatasetNeed.Path(pointer: "\(place)/val", path: $0)] } ?? []
+        return DatasetNeed(
+            pointer: "\(place)/dataset",
+            dataset: data.dataset,
+            paths: [DatasetNeed.Path(pointer: "\(place)/train", path: data.train)] + val,
+        )
+    }
+
+    private func need(_ data: DetectionData, _ place: String) -> DatasetNeed {
+        DatasetNeed(
+            pointer: "\(place)/dataset",
+            dataset: data.dataset,
+            paths: [
+                DatasetNeed.Path(pointer: "\(place)/annotations", path: data.annotations),
+                DatasetNeed.Path(pointer: "\(place)/images", path: data.images),
+            ],
+        )
+    }
+
+    private func need(_ data: DetectionData?, _ place: String) -> [DatasetNeed] {
+        data.map { [need($0, place)] } ?? []
+    }
+}

@@ -1,0 +1,64 @@
+// A spec of any kind: what a job is asked to do, with every default filled in.
+
+/// What a job is asked to do. Its `json` resolves to itself.
+package enum JobSpec: Hashable, Sendable {
+    case pretrain(PretrainConfig)
+    case finetune(FinetuneConfig)
+    case search(SearchConfig)
+    case retrain(RetrainConfig)
+
+    package var kind: JobKind {
+        switch self {
+        case .pretrain: .supernetPretrain
+        case .finetune: .detectorFinetune
+        case .search: .searchEvolution
+        case .retrain: .subnetRetrain
+        }
+    }
+}
+
+extension JobSpec {
+    /// The spec that `json` asks for, with every default filled in, or everything wrong with it.
+    ///
+    /// `place` is the pointer of `json` in the document that it came from.
+    package static func resolve(
+        kind: JobKind,
+        _ json: JSONValue,
+        at place: String = "/spec",
+    ) -> Result<JobSpec, Violations> {
+        var faults: [Violation] = []
+        let spec: JobSpec? =
+            switch kind {
+            case .supernetPretrain:
+                Form.object.read(json, place, &faults).map { .pretrain($0) }
+            case .detectorFinetune:
+                Form.object.read(json, place, &faults).map { .finetune($0) }
+            case .searchEvolution:
+                Form.object.read(json, place, &faults).map { .search($0) }
+            case .subnetRetrain:
+                Form.object.read(json, place, &faults).map { .retrain($0) }
+            }
+        guard let spec, faults.isEmpty else { return .failure(Violations(faults)) }
+        return .success(spec)
+    }
+
+    /// Every field of the spec, defaults included; resolves to the same spec.
+    package var json: JSONValue {
+        switch self {
+        case .pretrain(let config): Form.object.write(config)
+        case .finetune(let config): Form.object.write(config)
+        case .search(let config): Form.object.write(config)
+        case .retrain(let config): Form.object.write(config)
+        }
+    }
+
+    /// The kind of the checkpoint that the job leaves; nil where it leaves none.
+    package var checkpointKind: CheckpointKind? {
+        switch self {
+        case .pretrain: .supernet
+        case .finetune: .detectorSupernet
+        case .search: nil
+        case .retrain(let config): config.detection == nil ? .subnet : .detector
+        }
+    }
+}

@@ -1,0 +1,75 @@
+// How a spec names what another job made.
+
+/// A checkpoint or an architecture, made before or by an earlier step of the same pipeline.
+package enum Reference: Hashable, Sendable {
+    case id(String)  // "ckpt_..." or "arch_..."
+    case from(step: String, output: String)  // {"$from": "pretrain.outputs.checkpoint"}
+}
+
+extension Form<Reference> {
+    /// An id, or `{"$from": "STEP.outputs.OUTPUT"}`.
+    static func reference(to output: JobOutput) -> Form {
+        let prefix = output == .checkpoint ? "ckpt_" : "arch_"
+        let allowed =
+            "\"\(prefix)...\", or {\"$from\": \"STEP.outputs.\(output.rawValue)\"} in a pipeline"
+        return Form { json, place, faults in
+            if let id = json.string {
+                if id.hasPrefix(prefix), id.utf8.count > prefix.utf8.count, isName(id) {
+                    return .id(id)
+                }
+                let detail = "\(quoted(id)) is no id of this kind"
+                faults.append(Violation(place, .notAllowed, detail, allowed: allowed))
+                return nil
+            }
+            guard let members = json.object else {
+                faults.append(wrongType(json, place, expected: allowed))
+                return nil
+            }
+            let unknown = members.keys.filter { $0 != "$from" }.sorted().prefix(32)
+            for key in unknown {
+                faults.append(
+                    Violation(
+                        pointer(place, key),
+                        .unknownField,
+                        "no such field",
+                        allowed: "\"$from\"",
+                    )
+                )
+            }
+            let from = pointer(place, "$from")
+            guard let member = members["$from"] else {
+                faults.append(
+                    Violation(from, .missing, "this field is required", allowed: allowed)
+                )
+                return nil
+            }
+            guard let text = member.string else {
+                faults.append(wrongType(member, from, expected: "a string"))
+                return nil
+            }
+            let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+            guard parts.count == 3, isName(parts[0]), parts[1] == "outputs",
+                parts[2] == output.rawValue
+            else {
+                let detail = "\(quoted(text)) names no output that fits here"
+                faults.append(Violation(from, .notAllowed, detail, allowed: allowed))
+                return nil
+            }
+            return unknown.isEmpty
+                ? .from(step: String(parts[0]), output: String(parts[2])) : nil
+        } write: {
+            switch $0 {
+            case .id(let id): .string(id)
+            case .from(let step, let output): ["$from": .string("\(step).outputs.\(output)")]
+            }
+        }
+    }
+}
+
+/// Whether `text` can name a step or be an id: 1 to 128 of ASCII letters, digits, `_` and `-`.
+func isName(_ text: some StringProtocol) -> Bool {
+    (1...128).contains(text.utf8.count)
+        && text.unicodeScalars.allSatisfy {
+            $0.isASCII && ($0.properties.isAlphabetic || "0"..."9" ~= $0 || $0 == "_" || $0 == "-")
+        }
+}

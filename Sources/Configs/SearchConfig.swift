@@ -1,0 +1,132 @@
+// `search.evolution`: step 3 of DetNAS, evolution with inherited weights.
+
+package struct SearchConfig: Hashable, Sendable {
+    package enum Strategy: String, CaseIterable, Sendable {
+        case evolution
+        case random  // the same number of random architectures
+    }
+
+    /// What the fitness is.
+    package enum Objective: String, CaseIterable, Sendable {
+        case ap  // COCO's AP, IoU 0.50:0.95
+        case ap50
+        case loss  // of the detector; less is better
+    }
+
+    /// The detector supernet whose weights every candidate inherits.
+    package var checkpoint: Reference
+    /// Images that set the batch-norm statistics of a candidate.
+    package var train: DetectionData
+    /// Images that score a candidate; never those of `train`.
+    package var search: DetectionData
+    package var strategy = Strategy.evolution
+    /// Candidates of a generation. Source: the paper.
+    package var population = 50
+    /// Source: the paper; 20 x 50 = 1000 evaluations.
+    package var generations = 20
+    /// The best of all generations that breed the next. Source: the paper.
+    package var parents = 10
+    /// Children of a generation by mutation. Source: the official code; what is left of
+    /// `population` after both is fresh random.
+    package var mutation = 20
+    /// Children of a generation by crossover. Source: as `mutation`.
+    package var crossover = 20
+    /// Probability that a letter is drawn anew. Source: the official code.
+    package var mutationProbability = 0.1
+    /// Nil: any cost.
+    package var limit: CostLimit?
+    package var objective = Objective.ap
+    /// Training images for the batch-norm statistics of a candidate. Source: the paper, 500.
+    package var recalibrationImages = 500
+    /// Images in a batch of recalibration. Source: the official code, over 8 GPUs.
+    package var recalibrationBatch = 8
+    package var evaluationBatch = 8
+    /// Architectures in the result, best first.
+    package var top = 10
+
+    package init(checkpoint: Reference, train: DetectionData, search: DetectionData) {
+        self.checkpoint = checkpoint
+        self.train = train
+        self.search = search
+    }
+}
+
+/// The most that a candidate may cost.
+package struct CostLimit: Hashable, Sendable {
+    package enum Convention: String, CaseIterable, Sendable {
+        case a = "A"  // convolutions of the backbone
+        case b = "B"  // convolutions and linear layers of the whole classifier
+    }
+
+    /// Multiply-adds, inclusive. The paper: 300 million.
+    package var macs: Int
+    /// What is counted; one multiply-add is one FLOP. The official search: A.
+    package var convention = Convention.a
+    /// Side of the square image that is counted for, pixels.
+    package var imageSize = 224
+
+    package init(macs: Int) { self.macs = macs }
+}
+
+extension SearchConfig: Fielded {
+    static var blank: Self { Self(checkpoint: .id(""), train: .blank, search: .blank) }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("checkpoint", \.checkpoint, .reference(to: .checkpoint), required: true),
+            Field("train", \.train, .object, required: true),
+            Field("search", \.search, .object, required: true),
+            Field("strategy", \.strategy, .choice),
+            Field("population", \.population, .int(1...100_000)),
+            Field("generations", \.generations, .int(1...100_000)),
+            Field("parents", \.parents, .int(1...100_000)),
+            Field("mutation", \.mutation, .int(0...100_000)),
+            Field("crossover", \.crossover, .int(0...100_000)),
+            Field("mutationProbability", \.mutationProbability, .number(.share)),
+            Field("limit", \.limit, .optional(.object)),
+            Field("objective", \.objective, .choice),
+            Field("recalibrationImages", \.recalibrationImages, .int(1...1_000_000_000)),
+            Field("recalibrationBatch", \.recalibrationBatch, .int(1...65_536)),
+            Field("evaluationBatch", \.evaluationBatch, .int(1...65_536)),
+            Field("top", \.top, .int(1...100_000)),
+        ]
+    }
+
+    static var rules: [Rule<Self>] {
+        [
+            Rule("parents", "population", "strategy", allowed: "<= population") {
+                $0.strategy == .random || $0.parents <= $0.population
+                    ? nil : "\($0.parents) parents in a population of \($0.population)"
+            },
+            Rule(
+                "mutation",
+                "crossover",
+                "population",
+                "strategy",
+                allowed: "mutation + crossover <= population",
+            ) {
+                let children = $0.mutation + $0.crossover
+                return $0.strategy == .random || children <= $0.population
+                    ? nil : "\(children) children in a population of \($0.population)"
+            },
+            .role(of: "train", \.train, is: .weights),
+            .role(of: "search", \.search, is: .architecture),
+            Rule("search", "train", allowed: "another list, or the other `part` of this one") {
+                $0.search.isDisjoint(from: $0.train)
+                    ? nil : "candidates would be scored on images of `train`"
+            },
+        ]
+    }
+}
+
+extension CostLimit: Fielded {
+    static var blank: Self { Self(macs: 1) }
+
+    static var fields: [Field<Self>] {
+        [
+            Field("macs", \.macs, .int(1...Int.max), required: true),
+            Field("convention", \.convention, .choice),
+            Field("imageSize", \.imageSize, .int(32...8192)),
+        ]
+    }
+}

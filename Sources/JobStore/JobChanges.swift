@@ -1,0 +1,48 @@
+// Who waits for news of a job, and how they are woken.
+
+internal import Foundation
+package import Jobs
+
+/// Calls those who watch a job after each change that has been stored.
+///
+/// `@unchecked Sendable`: `lock` guards `watchers` and `next`.
+package final class JobChanges: @unchecked Sendable {
+    private let lock = NSLock()
+    private var watchers: [JobID: [Int: @Sendable () -> Void]] = [:]
+    private var next = 0
+
+    /// Ends the watch when it is released.
+    package final class Watch: Sendable {
+        private let end: @Sendable () -> Void
+        fileprivate init(end: @escaping @Sendable () -> Void) { self.end = end }
+        package func cancel() { end() }
+        deinit { end() }
+    }
+
+    /// `wake` is called on the thread that stored the change: it may only hand the work on.
+    package func watch(_ job: JobID, _ wake: @escaping @Sendable () -> Void) -> Watch {
+        let token = lock.withLock {
+            next += 1
+            watchers[job, default: [:]][next] = wake
+            return next
+        }
+        return Watch { [weak self] in self?.remove(token, of: job) }
+    }
+
+    package func signal(_ jobs: some Sequence<JobID>) {
+        for job in jobs {
+            let wakes = lock.withLock { watchers[job].map { Array($0.values) } ?? [] }
+            for wake in wakes { wake() }
+        }
+    }
+
+    /// How many watch any job.
+    package var count: Int { lock.withLock { watchers.values.reduce(0) { $0 + $1.count } } }
+
+    private func remove(_ token: Int, of job: JobID) {
+        lock.withLock {
+            watchers[job]?[token] = nil
+            if watchers[job]?.isEmpty == true { watchers[job] = nil }
+        }
+    }
+}

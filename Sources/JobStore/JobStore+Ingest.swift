@@ -1,0 +1,226 @@
+// From a worker's lines to stored events, each exactly once: the events and the number of bytes they took are stored in
+// one transaction, so that whoever reads on after a crash reads on at the right byte.
+
+internal import Configs
+package import Foundation
+internal import GRDB
+package import Jobs
+
+extension JobStore {
+    /// The longest line that is taken, in bytes.
+    package static let lineLimit = 1 << 20
+
+    /// How far the events of each epoch have been stored.
+    package func offsets(of job: JobID) throws -> [Int: Int] {
+        try database.read { db in
+            let rows = try Row.fetchAll(
+                db,
+                sql: "SELECT epoch, offset FROM followed WHERE job = ?",
+                arguments: [job.rawValue],
+            )
+            return rows.reduce(into: [:]) { $0[$1["epoch"]] = $1["offset"] }
+        }
+    }
+
+    /// Stores the whole lines at the start of `chunk`, which begins at byte `offset` of the epoch's `events.jsonl`.
+    ///
+    /// A line without its end is left for the next time, unless it is longer than `lineLimit`.
+    /// - Returns: where to read on. When `offset` is not where the store stands, nothing is stored.
+    package func ingest(
+        _ chunk: Data,
+        job id: JobID,
+        epoch: Int,
+        at offset: Int,
+    ) throws -> Int {
+        let now = Date()
+        let (position, changed) = try database.write { db -> (Int, Bool) in
+            let stored = try Int.fetchOne(
+                db,
+                sql: "SELECT offset FROM followed WHERE job = ? AND epoch = ?",
+                arguments: [id.rawValue, epoch],
+            )
+            guard (stored ?? 0) == offset else { return (stored ?? 0, false) }
+            guard var job = try fetch(id, db) else { throw StoreError.noSuchJob(id) }
+            let (events, used) = JobStore.lines(of: chunk, at: now)
+            guard used > 0 else { return (offset, false) }
+
+            let before = job
+            var stays: [NewEvent] = []
+            for var event in events {
+                job.note(event)
+                guard event.type != EventType.heartbeat else { continue }
+                try keep(&event, of: job, db)
+                stays.append(event)
+            }
+            try append(stays, to: &job, db)
+            if job != before { try save(&job, db) }
+            try db.execute(
+                sql: """
+                    INSERT INTO followed (job, epoch, attempt, offset) VALUES (?, ?, ?, ?)
+                    ON CONFLICT (job, epoch) DO UPDATE SET offset = excluded.offset
+                    """,
+                arguments: [id.rawValue, epoch, job.attempt, offset + used],
+            )
+            try db.execute(
+                sql: "UPDATE attempts SET heardAt = ? WHERE job = ? AND n = ?",
+                arguments: [Timestamp.text(now), id.rawValue, job.attempt],
+            )
+            return (offset + used, job != before)
+        }
+        if changed { changes.signal([id]) }
+        return position
+    }
+
+    /// The events of the whole lines in `chunk`, and the bytes they take.
+    private static func lines(of chunk: Data, at now: Date) -> (events: [NewEvent], used: Int) {
+        let newline = UInt8(ascii: "\n")
+        guard let end = chunk.lastIndex(of: newline) else {
+            guard chunk.count >= lineLimit else { return ([], 0) }
+            return ([unreadable("longer than \(lineLimit) bytes", at: now)], chunk.count)
+        }
+        let whole = chunk[...end]
+        let events = whole.split(separator: newline).map { line in
+            (try? JSON.read(NewEvent.self, from: Data(line)))
+                ?? unreadable(String(decoding: line.prefix(200), as: UTF8.self), at: now)
+        }
+        return (events, whole.count)
+    }
+
+    private static func unreadable(_ what: String, at now: Date) -> NewEvent {
+        NewEvent(
+            EventType.warning,
+            ["code": "unreadable_event", "message": .string("unreadable line: \(what)")],
+            at: now,
+        )
+    }
+
+    /// Keeps what an event tells of beyond itself: a checkpoint gets an id, a candidate its row.
+    private func keep(_ event: inout NewEvent, of job: Job, _ db: Database) throws {
+        guard case .object(var data) = event.data else { return }
+        switch event.type {
+        case EventType.checkpoint:
+            guard let file = try? JSON.read(CheckpointFile.self, from: JSON.data(event.data)),
+                runDirectory(of: job.id).resolve(file.path) != nil
+            else { return }
+            let final = data["final"]?.bool ?? false
+            data["id"] = .string(try keep(file, of: job.id, final: final, at: event.ts, db))
+            event.data = .object(data)
+        case EventType.candidate:
+            guard let genome = data["genome"]?.string, let macs = data["macs"]?.int,
+                let params = data["params"]?.int
+            else { return }
+            // A candidate that is evaluated again after a crash keeps its row.
+            try db.execute(
+                sql: """
+                    INSERT INTO candidates (job, genome, place, generation, map, map50, loss, macs,
+                        params, standardError, seconds)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT (job, genome) DO UPDATE SET place = excluded.place,
+                        generation = excluded.generation, map = excluded.map, map50 = excluded.map50,
+                        loss = excluded.loss, standardError = excluded.standardError,
+                        seconds = excluded.seconds
+                    """,
+                arguments: [
+                    job.id.rawValue, genome, data["index"]?.int ?? 0,
+                    data["generation"]?.int ?? 0, data["map"]?.double, data["map50"]?.double,
+                    data["loss"]?.double, macs, params, data["standardError"]?.double,
+                    data["seconds"]?.double,
+                ],
+            )
+        default:
+            break
+        }
+    }
+
+    /// The id of the checkpoint, which is stored unless it is known.
+    @discardableResult
+    func keep(
+        _ file: CheckpointFile,
+        of job: JobID,
+        final: Bool,
+        at ts: String,
+        _ db: Database,
+    ) throws -> String {
+        let known = try String.fetchOne(
+            db,
+            sql: "SELECT id FROM checkpoints WHERE job = ? AND path = ? AND sha256 = ?",
+            arguments: [job.rawValue, file.path, file.sha256],
+        )
+        if let known { return known }
+        let id = "ckpt_" + ULID.make()
+        try db.execute(
+            sql: """
+                INSERT INTO checkpoints
+                    (id, job, name, path, step, kind, sha256, bytes, final, createdAt)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                id, job.rawValue, file.name, file.path, file.step, file.kind, file.sha256,
+                file.bytes, final, ts,
+            ],
+        )
+        return id
+    }
+}
+
+extension JobStore {
+    /// Ends an attempt: what follows from how its worker ended, with everything it left behind, in one transaction.
+    @discardableResult
+    package func settle(
+        _ id: JobID,
+        _ end: WorkerEnd,
+        attempt: Attempt?,
+        ranUntil: Date,
+        backoff: Backoff,
+    ) throws -> Job {
+        let now = Date()
+        let job = try database.write { db in
+            guard var job = try fetch(id, db) else { throw StoreError.noSuchJob(id) }
+            // Settled before: a crash came between this and what the caller does next.
+            guard job.state == .running else { return job }
+            let number = job.attempt
+            let events = try job.settle(end, ranUntil: ranUntil, at: now, backoff: backoff)
+            if job.state == .succeeded, let outputs = job.outputs {
+                try keep(outputs, of: id, at: Timestamp.text(now), db)
+            }
+            try append(events, to: &job, db)
+            try save(&job, db)
+            if var attempt {
+                attempt.endedAt = ranUntil
+                attempt.outcome = events.first?.data["cause"]?.string ?? job.state.rawValue
+                try db.execute(
+                    sql: "UPDATE attempts SET document = ? WHERE job = ? AND n = ?",
+                    arguments: [try JSON.text(attempt), id.rawValue, number],
+                )
+            }
+            return job
+        }
+        changes.signal([id])
+        return job
+    }
+
+    private func keep(_ outputs: JobOutputs, of job: JobID, at ts: String, _ db: Database) throws {
+        if let file = outputs.checkpoint, runDirectory(of: job).resolve(file.path) != nil {
+            try keep(file, of: job, final: true, at: ts, db)
+            try db.execute(
+                sql:
+                    "UPDATE checkpoints SET final = TRUE WHERE job = ? AND path = ? AND sha256 = ?",
+                arguments: [job.rawValue, file.path, file.sha256],
+            )
+        }
+        for found in outputs.architectures ?? [] {
+            // Found before: the first search that found it keeps it.
+            try db.execute(
+                sql: """
+                    INSERT INTO architectures
+                        (hash, job, genome, space, macs, params, score, createdAt)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING
+                    """,
+                arguments: [
+                    found.hash, job.rawValue, found.genome, try JSON.text(found.space), found.macs,
+                    found.params, found.score, ts,
+                ],
+            )
+        }
+    }
+}

@@ -1,0 +1,252 @@
+// Lists, by keyset: a page begins after the last element of the one before, whatever was inserted meanwhile.
+
+package import Configs
+internal import Foundation
+internal import GRDB
+package import Jobs
+
+extension JobStore {
+    /// Jobs, newest first.
+    package func jobs(
+        states: [JobState] = [],
+        kinds: [JobKind] = [],
+        after: ListCursor? = nil,
+        limit: Int,
+    ) throws -> Page<Job> {
+        try database.read { db in
+            var filter = Filter()
+            filter.among("state", states.map(\.rawValue))
+            filter.among("kind", kinds.map(\.rawValue))
+            if let after { filter.add("number < ?", after.number) }
+            let rows = try Row.fetchAll(
+                db,
+                sql:
+                    "SELECT number, document FROM jobs \(filter.text) ORDER BY number DESC LIMIT ?",
+                arguments: filter.arguments + [limit + 1],
+            )
+            let jobs = try decode(rows.prefix(limit).map { $0["document"] })
+            return Page(
+                elements: jobs,
+                next: rows.count > limit ? ListCursor(number: rows[limit - 1]["number"]) : nil,
+            )
+        }
+    }
+
+    /// Events of a job after number `seq`, oldest first, at most `limit`.
+    package func events(
+        of job: JobID,
+        after seq: Int,
+        types: [String] = [],
+        limit: Int,
+    ) throws -> [JobEvent] {
+        try database.read { db in
+            var filter = Filter()
+            filter.add("job = ?", job.rawValue)
+            filter.add("seq > ?", seq)
+            filter.among("type", types)
+            let rows = try Row.fetchAll(
+                db,
+                sql:
+                    "SELECT seq, ts, attempt, type, data FROM events \(filter.text) ORDER BY seq LIMIT ?",
+                arguments: filter.arguments + [limit],
+            )
+            return try rows.map { row in
+                let data: String = row["data"]
+                return JobEvent(
+                    seq: row["seq"],
+                    ts: row["ts"],
+                    job: job,
+                    attempt: row["attempt"],
+                    type: row["type"],
+                    data: try JSON.read(JSONValue.self, from: Data(data.utf8)),
+                )
+            }
+        }
+    }
+
+    /// Checkpoints, newest first.
+    package func checkpoints(
+        of job: JobID? = nil,
+        kind: String? = nil,
+        after: ListCursor? = nil,
+        limit: Int,
+    ) throws -> Page<Checkpoint> {
+        var filter = Filter()
+        if let job { filter.add("job = ?", job.rawValue) }
+        if let kind { filter.add("kind = ?", kind) }
+        if let after { filter.add("number < ?", after.number) }
+        return try page(
+            "SELECT * FROM checkpoints \(filter.text) ORDER BY number DESC",
+            filter,
+            limit,
+        ) { ListCursor(number: $0.number) }
+    }
+
+    package func checkpoint(_ id: String) throws -> Checkpoint? {
+        try database.read { db in
+            try Checkpoint.fetchOne(
+                db,
+                sql: "SELECT * FROM checkpoints WHERE id = ?",
+                arguments: [id],
+            )
+        }
+    }
+
+    /// The stored form of a file that a job wrote.
+    package func checkpoint(of job: JobID, at path: String) throws -> Checkpoint? {
+        try database.read { db in
+            try Checkpoint.fetchOne(
+                db,
+                sql: "SELECT * FROM checkpoints WHERE job = ? AND path = ? ORDER BY number DESC",
+                arguments: [job.rawValue, path],
+            )
+        }
+    }
+
+    /// Candidates of a search in the order of `sort`, ties in the order of evaluation.
+    package func candidates(
+        of job: JobID,
+        sort: CandidateSort = CandidateSort(),
+        generation: Int? = nil,
+        after: ListCursor? = nil,
+        limit: Int,
+    ) throws -> Page<Candidate> {
+        let key = sort.expression
+        var filter = Filter()
+        filter.add("job = ?", job.rawValue)
+        if let generation { filter.add("generation = ?", generation) }
+        if let after {
+            filter.add("(\(key), number) > (?, ?)", after.key, after.number)
+        }
+        return try page(
+            "SELECT * FROM candidates \(filter.text) ORDER BY \(key), number",
+            filter,
+            limit,
+        ) { ListCursor(number: $0.number, key: sort.key($0)) }
+    }
+
+    /// Architectures, newest first.
+    package func architectures(
+        of job: JobID? = nil,
+        after: ListCursor? = nil,
+        limit: Int,
+    ) throws -> Page<StoredArchitecture> {
+        var filter = Filter()
+        if let job { filter.add("job = ?", job.rawValue) }
+        if let after { filter.add("number < ?", after.number) }
+        return try page(
+            "SELECT * FROM architectures \(filter.text) ORDER BY number DESC",
+            filter,
+            limit,
+        ) { ListCursor(number: $0.number) }
+    }
+
+    package func architecture(_ hash: String) throws -> StoredArchitecture? {
+        try database.read { db in
+            try StoredArchitecture.fetchOne(
+                db,
+                sql: "SELECT * FROM architectures WHERE hash = ?",
+                arguments: [hash],
+            )
+        }
+    }
+
+    /// A pipeline and its jobs, in the order of its steps.
+    package func pipeline(_ id: String) throws -> (pipeline: Pipeline, jobs: [Job])? {
+        try database.read { db in
+            guard
+                let pipeline = try Pipeline.fetchOne(
+                    db,
+                    sql: "SELECT * FROM pipelines WHERE id = ?",
+                    arguments: [id],
+                )
+            else { return nil }
+            let documents = try String.fetchAll(
+                db,
+                sql: "SELECT document FROM jobs WHERE pipeline = ? ORDER BY number",
+                arguments: [id],
+            )
+            return (pipeline, try decode(documents))
+        }
+    }
+
+    private func page<Element: FetchableRecord>(
+        _ sql: String,
+        _ filter: Filter,
+        _ limit: Int,
+        cursor: (Element) -> ListCursor,
+    ) throws -> Page<Element> {
+        let found = try database.read { db in
+            try Element.fetchAll(
+                db,
+                sql: sql + " LIMIT ?",
+                arguments: filter.arguments + [limit + 1],
+            )
+        }
+        let elements = Array(found.prefix(limit))
+        return Page(
+            elements: elements,
+            next: found.count > limit ? elements.last.map(cursor) : nil,
+        )
+    }
+}
+
+/// The order of a list of candidates; those without the figure come last.
+package struct CandidateSort: Equatable, Sendable {
+    package enum Field: String, CaseIterable, Sendable {
+        case index, map, map50, loss, macs, params
+    }
+
+    package var field = Field.index
+    package var descending = false
+
+    package init() {}
+
+    /// `map`, or `-map` for the greatest first.
+    package init?(_ text: String) {
+        descending = text.hasPrefix("-")
+        guard let field = Field(rawValue: String(text.drop { $0 == "-" })),
+            text.count - field.rawValue.count == (descending ? 1 : 0)
+        else { return nil }
+        self.field = field
+    }
+
+    /// Ascending in every case, so that one comparison serves both directions.
+    fileprivate var expression: String {
+        let column = field == .index ? "place" : field.rawValue
+        return "COALESCE(\(descending ? "-" : "")\(column), 9e99) + 0.0"
+    }
+
+    fileprivate func key(_ candidate: Candidate) -> Double {
+        let value: Double? =
+            switch field {
+            case .index: Double(candidate.place)
+            case .map: candidate.map
+            case .map50: candidate.map50
+            case .loss: candidate.loss
+            case .macs: Double(candidate.macs)
+            case .params: Double(candidate.params)
+            }
+        return value.map { descending ? -$0 : $0 } ?? 9e99
+    }
+}
+
+/// Conditions that must all hold.
+private struct Filter {
+    private var conditions: [String] = []
+    private(set) var arguments = StatementArguments()
+
+    var text: String { conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ") }
+
+    mutating func add(_ condition: String, _ values: (any DatabaseValueConvertible)?...) {
+        conditions.append(condition)
+        arguments += StatementArguments(values)
+    }
+
+    /// No values: no condition.
+    mutating func among(_ column: String, _ values: [String]) {
+        guard !values.isEmpty else { return }
+        conditions.append("\(column) IN (\(databaseQuestionMarks(count: values.count)))")
+        arguments += StatementArguments(values)
+    }
+}

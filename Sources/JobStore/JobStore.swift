@@ -1,0 +1,252 @@
+// Where jobs are kept: one SQLite file, opened by one server.
+
+package import Configs
+internal import Foundation
+internal import GRDB
+internal import Glibc
+package import Jobs
+
+package enum StoreError: Error, Equatable, CustomStringConvertible {
+    /// Another server owns the data directory.
+    case inUse(folder: String, owner: String)
+    case noSuchJob(JobID)
+
+    package var description: String {
+        switch self {
+        case .inUse(let folder, let owner):
+            "the data directory \(folder) is in use by another detnas (process \(owner));"
+                + " stop that one or choose another --data"
+        case .noSuchJob(let id):
+            "there is no job \(id)"
+        }
+    }
+}
+
+/// Jobs, their events, and what they made. Reads may come from any thread; each write is one transaction, and those who
+/// watch a job are woken after it.
+package final class JobStore: Sendable {
+    /// Absolute.
+    package let folder: String
+    package let changes = JobChanges()
+    let database: DatabasePool
+    private let lock: Int32
+
+    /// Opens the store in `folder`, which is made where it is missing.
+    /// - Throws: `StoreError.inUse` when another server has it open.
+    package init(folder: String) throws {
+        self.folder = folder
+        try Files.makeFolder(folder)
+        lock = try JobStore.takeLock(folder)
+        do {
+            var configuration = Configuration()
+            configuration.maximumReaderCount = 4
+            configuration.busyMode = .timeout(5)
+            database = try DatabasePool(
+                path: folder + "/detnas.db",
+                configuration: configuration,
+            )
+            // What was answered with 201 is there after a power cut too.
+            try database.writeWithoutTransaction {
+                try $0.execute(sql: "PRAGMA synchronous = FULL")
+            }
+            try migrations.migrate(database)
+        } catch {
+            close(lock)
+            throw error
+        }
+    }
+
+    deinit {
+        try? database.close()
+        close(lock)
+    }
+
+    package func runDirectory(of job: JobID) -> RunDirectory {
+        RunDirectory("\(folder)/runs/\(job)")
+    }
+
+    /// Close-on-exec: a worker that outlives its server must not hold the lock.
+    private static func takeLock(_ folder: String) throws -> Int32 {
+        let path = folder + "/detnas.lock"
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw FileError("open", path) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            let owner = (try? String(contentsOfFile: path, encoding: .utf8)) ?? "?"
+            throw StoreError.inUse(folder: folder, owner: owner)
+        }
+        ftruncate(descriptor, 0)
+        // Only for the message above; the lock itself is the kernel's.
+        try? Files.writeAll(Data("\(getpid())".utf8), to: descriptor, path: path)
+        return descriptor
+    }
+}
+
+// Jobs
+extension JobStore {
+    /// Stores new jobs, all or none, with their first events; `pipeline` is the request they came from.
+    package func insert(
+        _ jobs: [Job],
+        pipeline: (id: String, name: String?, submitted: JSONValue)? = nil,
+    ) throws -> [Job] {
+        let now = Date()
+        let stored = try database.write { db in
+            if let pipeline {
+                try db.execute(
+                    sql:
+                        "INSERT INTO pipelines (id, name, createdAt, submitted) VALUES (?, ?, ?, ?)",
+                    arguments: [
+                        pipeline.id, pipeline.name, Timestamp.text(now),
+                        try JSON.text(pipeline.submitted),
+                    ],
+                )
+            }
+            return try jobs.map { job in
+                var job = job
+                let events = job.submitted(at: now)
+                try db.execute(
+                    sql:
+                        "INSERT INTO jobs (id, kind, state, pipeline, document) VALUES (?, ?, ?, ?, '')",
+                    arguments: [
+                        job.id.rawValue, job.kind.rawValue, job.state.rawValue, job.pipeline,
+                    ],
+                )
+                try append(events, to: &job, db)
+                try save(&job, db)
+                return job
+            }
+        }
+        changes.signal(stored.map(\.id))
+        return stored
+    }
+
+    package func job(_ id: JobID) throws -> Job? {
+        try database.read { db in try fetch(id, db) }
+    }
+
+    /// Changes a job and stores the events that tell of it, together.
+    /// - Throws: `StoreError.noSuchJob`, or what `body` throws; then nothing is changed.
+    @discardableResult
+    package func change(_ id: JobID, _ body: (inout Job) throws -> [NewEvent]) throws -> Job {
+        let job = try database.write { db in
+            guard var job = try fetch(id, db) else { throw StoreError.noSuchJob(id) }
+            let before = job
+            let events = try body(&job)
+            try append(events, to: &job, db)
+            if job != before { try save(&job, db) }
+            return job
+        }
+        changes.signal([id])
+        return job
+    }
+
+    /// All jobs in one of `states`, oldest first.
+    package func jobs(in states: Set<JobState>) throws -> [Job] {
+        try database.read { db in
+            let marks = databaseQuestionMarks(count: states.count)
+            let sql = "SELECT document FROM jobs WHERE state IN (\(marks)) ORDER BY number"
+            return try decode(
+                String.fetchAll(
+                    db,
+                    sql: sql,
+                    arguments: StatementArguments(states.map(\.rawValue)),
+                )
+            )
+        }
+    }
+
+    /// How many jobs are in each state.
+    package func counts() throws -> [JobState: Int] {
+        try database.read { db in
+            let rows = try Row.fetchAll(
+                db,
+                sql: "SELECT state, COUNT(*) AS n FROM jobs GROUP BY state",
+            )
+            return rows.reduce(into: [:]) { counts, row in
+                if let state = JobState(rawValue: row["state"]) { counts[state] = row["n"] }
+            }
+        }
+    }
+
+    func fetch(_ id: JobID, _ db: Database) throws -> Job? {
+        let text = try String.fetchOne(
+            db,
+            sql: "SELECT document FROM jobs WHERE id = ?",
+            arguments: [id.rawValue],
+        )
+        return try text.map { try JSON.read(Job.self, from: Data($0.utf8)) }
+    }
+
+    /// Stores `job` with its next revision, and makes it what a reader will get (times are kept in milliseconds).
+    func save(_ job: inout Job, _ db: Database) throws {
+        job.revision += 1
+        let document = try JSON.data(job)
+        try db.execute(
+            sql: "UPDATE jobs SET state = ?, document = ? WHERE id = ?",
+            arguments: [
+                job.state.rawValue, String(decoding: document, as: UTF8.self), job.id.rawValue,
+            ],
+        )
+        job = try JSON.read(Job.self, from: document)
+    }
+
+    func append(_ events: [NewEvent], to job: inout Job, _ db: Database) throws {
+        guard !events.isEmpty else { return }
+        let insert = try db.cachedStatement(
+            sql: "INSERT INTO events (job, seq, ts, attempt, type, data) VALUES (?, ?, ?, ?, ?, ?)"
+        )
+        for event in events {
+            job.lastSeq += 1
+            try insert.execute(arguments: [
+                job.id.rawValue, job.lastSeq, event.ts, job.attempt, event.type,
+                try JSON.text(event.data),
+            ])
+        }
+    }
+
+    func decode(_ documents: [String]) throws -> [Job] {
+        try documents.map { try JSON.read(Job.self, from: Data($0.utf8)) }
+    }
+}
+
+// Attempts
+extension JobStore {
+    package func save(_ attempt: Attempt) throws {
+        try database.write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO attempts (job, n, startedAt, document) VALUES (?, ?, ?, ?)
+                    ON CONFLICT (job, n) DO UPDATE SET document = excluded.document
+                    """,
+                arguments: [
+                    attempt.job.rawValue, attempt.n, Timestamp.text(attempt.startedAt),
+                    try JSON.text(attempt),
+                ],
+            )
+        }
+    }
+
+    /// The attempts of a job, oldest first.
+    package func attempts(of job: JobID) throws -> [Attempt] {
+        try database.read { db in
+            let rows = try Row.fetchAll(
+                db,
+                sql: "SELECT document, heardAt FROM attempts WHERE job = ? ORDER BY n",
+                arguments: [job.rawValue],
+            )
+            return try rows.map { row in
+                let document: String = row["document"]
+                var attempt = try JSON.read(Attempt.self, from: Data(document.utf8))
+                let heardAt: String? = row["heardAt"]
+                attempt.heardAt = heardAt.flatMap(Timestamp.date)
+                return attempt
+            }
+        }
+    }
+}
+
+extension JSON {
+    static func text(_ value: some Encodable) throws -> String {
+        String(decoding: try data(value), as: UTF8.self)
+    }
+}

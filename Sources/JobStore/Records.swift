@@ -1,0 +1,110 @@
+// What jobs leave behind, as rows.
+
+package import Configs
+internal import Foundation
+internal import GRDB
+package import Jobs
+
+/// A checkpoint file that a job wrote. Where it lies is `path` within the job's run directory.
+package struct Checkpoint: Codable, Equatable, Sendable, FetchableRecord {
+    package var number: Int64
+    /// `ckpt_` and a ULID.
+    package var id: String
+    package var job: JobID
+    package var name: String
+    package var path: String
+    package var step: Int
+    package var kind: String
+    package var sha256: String
+    package var bytes: Int
+    package var final: Bool
+    package var createdAt: String
+}
+
+/// One architecture that a search has scored.
+package struct Candidate: Codable, Equatable, Sendable, FetchableRecord {
+    package var number: Int64
+    package var job: JobID
+    package var genome: String
+    /// Its place in the order of evaluation, from 0.
+    package var place: Int
+    package var generation: Int
+    package var map: Double?
+    package var map50: Double?
+    package var loss: Double?
+    package var macs: Int
+    package var params: Int
+    package var standardError: Double?
+    package var seconds: Double?
+}
+
+/// An architecture that outlives the search that found it.
+package struct StoredArchitecture: Codable, Equatable, Sendable, FetchableRecord {
+    package var number: Int64
+    package var hash: String
+    package var job: JobID
+    package var genome: String
+    /// The JSON text of a `SearchSpace`.
+    package var space: String
+    package var macs: Int
+    package var params: Int
+    package var score: Double?
+    package var createdAt: String
+
+    /// The space as a tree.
+    package var spaceValue: JSONValue {
+        (try? JSON.read(JSONValue.self, from: Data(space.utf8))) ?? .null
+    }
+}
+
+/// Jobs that were submitted together and feed each other.
+package struct Pipeline: Codable, Equatable, Sendable, FetchableRecord {
+    package var number: Int64
+    /// `pipe_` and a ULID.
+    package var id: String
+    package var name: String?
+    package var createdAt: String
+    /// The request, as JSON text.
+    package var submitted: String
+}
+
+/// A part of a list, and where the next one begins.
+package struct Page<Element> {
+    package var elements: [Element]
+    /// Opaque; nil after the last element.
+    package var next: ListCursor?
+}
+
+extension Page: Sendable where Element: Sendable {}
+
+/// A place in a list: the last element seen, by its sort key and number. Stable while others are inserted.
+package struct ListCursor: Equatable, Sendable {
+    package var number: Int64
+    package var key: Double
+
+    package init(number: Int64, key: Double = 0) {
+        self.number = number
+        self.key = key
+    }
+
+    /// Opaque text for a URL.
+    package init?(_ text: String) {
+        var base64 = text.replacing("-", with: "+").replacing("_", with: "/")
+        base64 += String(repeating: "=", count: (4 - base64.count % 4) % 4)
+        guard let data = Data(base64Encoded: base64), data.count == 16 else { return nil }
+        let words = data.withUnsafeBytes { bytes in
+            (0..<2).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
+        }
+        number = Int64(bitPattern: UInt64(littleEndian: words[0]))
+        key = Double(bitPattern: UInt64(littleEndian: words[1]))
+    }
+
+    package var text: String {
+        var data = Data()
+        for word in [UInt64(bitPattern: number), key.bitPattern] {
+            withUnsafeBytes(of: word.littleEndian) { data.append(contentsOf: $0) }
+        }
+        return data.base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
+            .replacing("=", with: "")
+    }
+}

@@ -1,0 +1,105 @@
+// The tables. Migrations are appended to, never edited: a data directory of any age opens.
+
+internal import GRDB
+
+/// `jobs.document` is the JSON of a `Job`; the columns beside it are what lists and the queue ask for.
+/// `number` gives the order of making, and is what cursors hold.
+let migrations: DatabaseMigrator = {
+    var migrator = DatabaseMigrator()
+    migrator.registerMigration("jobs, their events and what they make") { db in
+        try db.execute(
+            sql: """
+                CREATE TABLE jobs (
+                    number INTEGER PRIMARY KEY AUTOINCREMENT,
+                    id TEXT NOT NULL UNIQUE,
+                    kind TEXT NOT NULL,
+                    state TEXT NOT NULL,
+                    pipeline TEXT,
+                    document TEXT NOT NULL
+                );
+                CREATE INDEX jobs_by_state ON jobs (state, number);
+                CREATE INDEX jobs_by_pipeline ON jobs (pipeline, number) WHERE pipeline IS NOT NULL;
+
+                CREATE TABLE attempts (
+                    job TEXT NOT NULL REFERENCES jobs (id),
+                    n INTEGER NOT NULL,
+                    startedAt TEXT NOT NULL,
+                    document TEXT NOT NULL,
+                    heardAt TEXT,
+                    PRIMARY KEY (job, n)
+                ) WITHOUT ROWID;
+
+                CREATE TABLE events (
+                    job TEXT NOT NULL REFERENCES jobs (id),
+                    seq INTEGER NOT NULL,
+                    ts TEXT NOT NULL,
+                    attempt INTEGER NOT NULL,
+                    type TEXT NOT NULL,
+                    data TEXT NOT NULL,
+                    PRIMARY KEY (job, seq)
+                ) WITHOUT ROWID;
+
+                -- How far each epoch's events.jsonl has been stored, in bytes.
+                CREATE TABLE followed (
+                    job TEXT NOT NULL REFERENCES jobs (id),
+                    epoch INTEGER NOT NULL,
+                    attempt INTEGER NOT NULL,
+                    offset INTEGER NOT NULL,
+                    PRIMARY KEY (job, epoch)
+                ) WITHOUT ROWID;
+
+                CREATE TABLE checkpoints (
+                    number INTEGER PRIMARY KEY AUTOINCREMENT,
+                    id TEXT NOT NULL UNIQUE,
+                    job TEXT NOT NULL REFERENCES jobs (id),
+                    name TEXT NOT NULL,
+                    path TEXT NOT NULL,
+                    step INTEGER NOT NULL,
+                    kind TEXT NOT NULL,
+                    sha256 TEXT NOT NULL,
+                    bytes INTEGER NOT NULL,
+                    final BOOLEAN NOT NULL,
+                    createdAt TEXT NOT NULL,
+                    UNIQUE (job, path, sha256)
+                );
+
+                CREATE TABLE candidates (
+                    number INTEGER PRIMARY KEY AUTOINCREMENT,
+                    job TEXT NOT NULL REFERENCES jobs (id),
+                    genome TEXT NOT NULL,
+                    place INTEGER NOT NULL,
+                    generation INTEGER NOT NULL,
+                    map DOUBLE,
+                    map50 DOUBLE,
+                    loss DOUBLE,
+                    macs INTEGER NOT NULL,
+                    params INTEGER NOT NULL,
+                    standardError DOUBLE,
+                    seconds DOUBLE,
+                    UNIQUE (job, genome)
+                );
+
+                CREATE TABLE architectures (
+                    number INTEGER PRIMARY KEY AUTOINCREMENT,
+                    hash TEXT NOT NULL UNIQUE,
+                    job TEXT NOT NULL REFERENCES jobs (id),
+                    genome TEXT NOT NULL,
+                    space TEXT NOT NULL,
+                    macs INTEGER NOT NULL,
+                    params INTEGER NOT NULL,
+                    score DOUBLE,
+                    createdAt TEXT NOT NULL
+                );
+
+                CREATE TABLE pipelines (
+                    number INTEGER PRIMARY KEY AUTOINCREMENT,
+                    id TEXT NOT NULL UNIQUE,
+                    name TEXT,
+                    createdAt TEXT NOT NULL,
+                    submitted TEXT NOT NULL
+                );
+                """
+        )
+    }
+    return migrator
+}()

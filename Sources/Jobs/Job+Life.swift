@@ -1,0 +1,204 @@
+// Each thing that can happen to a job, as a function that changes the value and returns the events that tell it.
+
+import Configs
+package import Foundation
+
+/// How long a job waits after its n-th failure: `base`, doubled each time, at most `cap` seconds.
+package struct Backoff: Sendable {
+    package var base: Double
+    package var cap: Double
+
+    package init(base: Double = 2, cap: Double = 60) {
+        self.base = base
+        self.cap = cap
+    }
+
+    package func delay(afterFailure n: Int) -> Double {
+        min(cap, base * pow(2, Double(max(0, n - 1))))
+    }
+}
+
+extension Job {
+    /// The first event of a job's log.
+    package mutating func submitted(at now: Date) -> [NewEvent] {
+        phase = needs.isEmpty ? JobPhase.waitingForCores : JobPhase.waitingForDependency
+        return [stateEvent(from: nil, at: now)]
+    }
+
+    /// A worker is about to be started on `cores`.
+    package mutating func begin(
+        on cores: [Int],
+        from checkpoint: CheckpointFile?,
+        at now: Date,
+    ) throws(JobError) -> [NewEvent] {
+        let old = state
+        try state.move(to: .running)
+        attempt += 1
+        phase = JobPhase.starting
+        placement = cores
+        attemptStartedAt = now
+        startedAt = startedAt ?? now
+        notBefore = nil
+        reached = nil
+        var started: [String: JSONValue] = [
+            "attempt": .int(attempt), "cores": .array(cores.map { .int($0) }),
+        ]
+        if let checkpoint {
+            started["fromCheckpoint"] = .string(checkpoint.name)
+            started["step"] = .int(checkpoint.step)
+        }
+        return [
+            stateEvent(from: old, at: now), NewEvent(EventType.attemptStarted, started, at: now),
+        ]
+    }
+
+    /// The worker has ended; `ranUntil` is when, as far as known.
+    package mutating func settle(
+        _ end: WorkerEnd,
+        ranUntil: Date,
+        at now: Date,
+        backoff: Backoff = Backoff(),
+    ) throws(JobError) -> [NewEvent] {
+        let verdict = verdict(on: end)
+        let record = crashesAfterThis
+        let seconds = runningSeconds(at: ranUntil)
+        defer {
+            runSeconds = seconds
+            placement = []
+            attemptStartedAt = nil
+        }
+        switch verdict {
+        case .succeeded(let outputs):
+            self.outputs = outputs
+            failure = nil
+            return try finish(.succeeded, at: now)
+        case .failed(let failure):
+            self.failure = failure
+            return try finish(.failed, at: now)
+        case .cancelled:
+            return try finish(.cancelled, at: now)
+        case .again(let cause, let failure):
+            try state.move(to: .queued)
+            phase = JobPhase.recovering
+            if cause != "stopped", cause != "shutdown", cause != "superseded" { crashes = record }
+            var interruption: [String: JSONValue] = [
+                "cause": .string(cause), "attempt": .int(attempt),
+            ]
+            if let failure {
+                failures += 1
+                phase = JobPhase.backingOff
+                let delay = backoff.delay(afterFailure: failures)
+                notBefore = now.addingTimeInterval(delay)
+                interruption["code"] = .string(failure.code)
+                interruption["message"] = .string(failure.message)
+                interruption["retryInSeconds"] = .double(delay)
+                interruption["attemptsLeft"] = .int(limits.maxAttempts - failures)
+            }
+            return [
+                NewEvent(EventType.interrupted, interruption, at: now),
+                stateEvent(from: .running, at: now),
+            ]
+        }
+    }
+
+    /// Someone asks to cancel. A job without a worker ends at once, another is told to.
+    /// - Throws: when the job has ended otherwise. Asking again is allowed, and may turn `graceful` into `now`.
+    package mutating func requestCancel(
+        _ mode: CancelMode,
+        at now: Date,
+    ) throws(JobError) -> [NewEvent] {
+        switch state {
+        case .cancelled:
+            return []
+        case .succeeded, .failed:
+            throw .illegalMove(from: state, to: .cancelled)
+        case .queued, .paused:
+            cancel = mode
+            return try finish(.cancelled, at: now)
+        case .running:
+            guard cancel == nil || (cancel == .graceful && mode == .now) else { return [] }
+            cancel = mode
+            phase = JobPhase.cancelling
+            return [stateEvent(from: .running, at: now)]
+        }
+    }
+
+    /// A job that this one needs ended without success, or left nothing that the spec can use.
+    package mutating func failBeforeStart(
+        _ failure: JobFailure,
+        at now: Date,
+    ) throws(JobError) -> [NewEvent] {
+        self.failure = failure
+        return try finish(.failed, at: now)
+    }
+
+    /// The worker has been silent for too long; the next event of its takes the phase back.
+    package mutating func stalled(silentFor seconds: Double, at now: Date) -> [NewEvent] {
+        guard state == .running, phase != JobPhase.stalled else { return [] }
+        phase = JobPhase.stalled
+        return [
+            NewEvent(
+                EventType.warning,
+                [
+                    "code": "stalled",
+                    "message": .string("no sign of the worker for \(Int(seconds)) s"),
+                ],
+                at: now,
+            )
+        ]
+    }
+
+    private mutating func finish(_ end: JobState, at now: Date) throws(JobError) -> [NewEvent] {
+        let old = state
+        try state.move(to: end)
+        phase = JobPhase.done
+        endedAt = now
+        notBefore = nil
+        var data: [String: JSONValue] = ["state": .string(end.rawValue)]
+        if end == .failed, let failure {
+            data["error"] = (try? JSON.value(failure)) ?? .null
+        }
+        return [stateEvent(from: old, at: now), NewEvent(EventType.end, data, at: now)]
+    }
+
+    private func stateEvent(from old: JobState?, at now: Date) -> NewEvent {
+        var data: [String: JSONValue] = [
+            "state": .string(state.rawValue), "phase": .string(phase),
+        ]
+        if let old { data["from"] = .string(old.rawValue) }
+        return NewEvent(EventType.state, data, at: now)
+    }
+}
+
+extension Job {
+    /// Takes over what an event of the worker tells of the whole job.
+    package mutating func note(_ event: NewEvent) {
+        if phase == JobPhase.stalled || phase == JobPhase.starting { phase = "working" }
+        let data = event.data
+        switch event.type {
+        case EventType.progress:
+            if let phase = data["phase"]?.string, cancel == nil { self.phase = phase }
+            guard let unit = data["unit"]?.string, let done = data["done"]?.int,
+                let total = data["total"]?.int
+            else { return }
+            if unit != "images" { reached = done }
+            progress = JobProgress(
+                unit: unit,
+                done: done,
+                total: total,
+                fraction: total > 0 ? min(1, max(0, Double(done) / Double(total))) : 0,
+                stage: data["stage"]?.string,
+                throughput: data["throughput"]?.double,
+                etaSeconds: data["etaSeconds"]?.double,
+                updatedAt: event.ts,
+            )
+        case EventType.metric, EventType.evaluation, EventType.generation:
+            if let step = data["step"]?.int { reached = max(step, reached ?? 0) }
+            for (name, value) in data.object ?? [:] {
+                if let number = value.double { latestMetrics[name] = number }
+            }
+        default:
+            break
+        }
+    }
+}

@@ -1,0 +1,153 @@
+// The whole contract between the server and a worker: one folder a job, one folder an attempt to work on it.
+//
+// A worker claims `epoch-K` by making it (atomic, on NFS too) and looks for a higher one before each commit.
+// Whoever finds one stops: a job that was started twice has one writer that counts, the newest.
+
+import Foundation
+import Glibc
+
+/// `runs/<job id>/`.
+package struct RunDirectory: Hashable, Sendable {
+    /// Absolute.
+    package let path: String
+
+    package init(_ path: String) { self.path = path }
+
+    package var jobPath: String { path + "/job.json" }
+
+    /// What attempt `n`'s process prints before it has claimed an epoch, and after.
+    package func logPath(attempt n: Int) -> String { "\(path)/worker-\(n).log" }
+
+    /// The absolute path of `relative`, a path as checkpoints carry it.
+    /// - Returns: nil for one that is absolute or leads out of the folder.
+    package func resolve(_ relative: String) -> String? {
+        let parts = relative.split(separator: "/", omittingEmptySubsequences: false)
+        guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else { return nil }
+        return path + "/" + relative
+    }
+
+    package func writeJob(_ file: JobFile) throws {
+        try Files.makeFolder(path)
+        try Files.replace(jobPath, with: JSON.data(file))
+    }
+
+    package func readJob() throws -> JobFile {
+        try JSON.read(JobFile.self, from: Data(contentsOf: URL(filePath: jobPath)))
+    }
+
+    /// The epochs that were claimed, oldest first.
+    package func epochs() -> [Epoch] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        return names.compactMap { name in
+            guard name.hasPrefix("epoch-"), let number = Int(name.dropFirst(6)), number > 0 else {
+                return nil
+            }
+            return Epoch(number: number, run: self)
+        }
+        .sorted { $0.number < $1.number }
+    }
+
+    /// Makes the folder of the next epoch, with its `checkpoints/`. Of two that call at once each gets its own.
+    package func claimEpoch() throws(FileError) -> Epoch {
+        var number = (epochs().last?.number ?? 0) + 1
+        while true {
+            let epoch = Epoch(number: number, run: self)
+            if mkdir(epoch.path, 0o755) == 0 {
+                try Files.makeFolder(epoch.checkpointsPath)
+                try Files.sync(path)
+                return epoch
+            }
+            guard errno == EEXIST else { throw FileError("make", epoch.path) }
+            number += 1
+        }
+    }
+
+    /// The newest checkpoint to resume from: of the highest epoch whose `checkpoint.json` is whole and whose
+    /// file is there with the right size. (Whoever loads it checks the hash.)
+    package func newestCheckpoint() -> CheckpointFile? {
+        for epoch in epochs().reversed() {
+            guard let file: CheckpointFile = read(epoch.checkpointPath),
+                let path = resolve(file.path), size(of: path) == file.bytes
+            else { continue }
+            return file
+        }
+        return nil
+    }
+
+    /// The result, when some epoch has a whole one: then the job is done whatever else happened.
+    package func result() -> ResultFile? {
+        epochs().reversed().lazy.compactMap { read($0.resultPath) }.first
+    }
+
+    /// Why the newest epoch gave up, if it did.
+    package func error(after epoch: Int = 0) -> ErrorFile? {
+        guard let last = epochs().last, last.number > epoch else { return nil }
+        return read(last.errorPath)
+    }
+
+    private func size(of path: String) -> Int? {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+
+    private func read<File: Decodable>(_ path: String) -> File? {
+        guard let data = try? Data(contentsOf: URL(filePath: path)) else { return nil }
+        return try? JSON.read(File.self, from: data)
+    }
+}
+
+/// `runs/<job id>/epoch-K/`: what one worker process wrote.
+package struct Epoch: Hashable, Sendable {
+    package let number: Int
+    package let run: RunDirectory
+
+    package var path: String { "\(run.path)/epoch-\(number)" }
+    package var eventsPath: String { path + "/events.jsonl" }
+    package var checkpointsPath: String { path + "/checkpoints" }
+    package var checkpointPath: String { path + "/checkpoint.json" }
+    package var candidatesPath: String { path + "/candidates.jsonl" }
+    package var resultPath: String { path + "/result.json" }
+    package var errorPath: String { path + "/error.json" }
+
+    /// Whether another worker has claimed the job since: then this one must write nothing more.
+    package var isSuperseded: Bool { (run.epochs().last?.number ?? 0) > number }
+
+    package func write(_ file: CheckpointFile) throws {
+        try Files.replace(checkpointPath, with: JSON.data(file))
+    }
+
+    package func write(_ file: ResultFile) throws {
+        try Files.replace(resultPath, with: JSON.data(file))
+    }
+
+    package func write(_ file: ErrorFile) throws {
+        try Files.replace(errorPath, with: JSON.data(file))
+    }
+}
+
+/// Appends to `events.jsonl`: each event is one `write` of one line, so that a reader never meets two mixed.
+///
+/// `@unchecked Sendable`: `lock` guards the descriptor's use.
+package final class EventLog: @unchecked Sendable {
+    private let path: String
+    private let descriptor: Int32
+    private let lock = NSLock()
+
+    package init(_ epoch: Epoch) throws(FileError) {
+        path = epoch.eventsPath
+        descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw FileError("open", path) }
+    }
+
+    deinit { close(descriptor) }
+
+    package func append(_ event: NewEvent) throws {
+        let line = try JSON.data(event) + Data([UInt8(ascii: "\n")])
+        try lock.withLock { try Files.writeAll(line, to: descriptor, path: path) }
+    }
+
+    /// Makes what was appended survive a power cut.
+    package func sync() throws(FileError) {
+        guard fsync(descriptor) == 0 else { throw FileError("sync", path) }
+    }
+}

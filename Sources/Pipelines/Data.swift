@@ -1,0 +1,169 @@
+// Data sets by name: found under the configured roots, checked, and turned into batches.
+
+package import Annotations
+package import Configs
+package import Datasets
+package import Foundation
+package import Torch
+
+extension RunContext {
+    /// The folder of the data set called `name`.
+    func folder(ofDataset name: String) throws -> URL {
+        for root in datasetRoots {
+            let folder = root.appending(path: name)
+            if FileManager.default.fileExists(atPath: folder.path) { return folder }
+        }
+        let roots = datasetRoots.map(\.lastPathComponent).joined(separator: ", ")
+        throw RunError.badData("data set `\(name)` is under none of the roots (\(roots))")
+    }
+
+    func warn(_ code: String, _ message: String, images: [String] = []) {
+        emit(
+            "warning",
+            [
+                "code": .string(code), "message": .string(message),
+                "images": .array(images.map { .string($0) }),
+            ])
+    }
+
+    func warnOfBroken(_ image: ImageError) {
+        warn(
+            "broken_image", "skipped: \(image.reason)",
+            images: [(image.file as NSString).lastPathComponent])
+    }
+}
+
+/// The two sides of a classification set.
+struct ClassificationSets {
+    let train: ImageFolder
+    let val: ImageFolder?
+    let digest: String
+
+    init(_ context: any RunContext, _ data: ClassificationData) throws {
+        let folder = try context.folder(ofDataset: data.dataset)
+        do {
+            train = try ImageFolder(root: folder.appending(path: data.train))
+            val = try data.val.map { try ImageFolder(root: folder.appending(path: $0)) }
+            if let val { try train.checkClasses(of: val) }
+        } catch {
+            throw RunError.badData("\(error)")
+        }
+        digest = train.digest().description
+    }
+}
+
+/// One side of a detection set, whole, with what evaluation needs of it.
+struct DetectionData {
+    let dataset: CocoDataset
+    let set: DetectionSet
+    let digest: String
+
+    init(
+        _ context: any RunContext, _ data: Configs.DetectionData, for purpose: DetectionSet.Purpose
+    ) throws {
+        let folder = try context.folder(ofDataset: data.dataset)
+        let file = folder.appending(path: data.annotations)
+        do {
+            let (whole, problems) = try CocoDataset.read(contentsOf: file)
+            for problem in problems.prefix(20) { context.warn("annotation", "\(problem)") }
+            if problems.count > 20 {
+                context.warn("annotation", "\(problems.count - 20) further problems like these")
+            }
+            dataset = data.part.map { whole.part($0) } ?? whole
+            set = try DetectionSet(
+                dataset: dataset, imageRoot: folder.appending(path: data.images), purpose: purpose)
+            digest = set.digest(annotations: try Data(contentsOf: file)).description
+        } catch {
+            throw RunError.badData("\(data.dataset)/\(data.annotations): \(error)")
+        }
+        for missing in set.missingFiles(limit: 5) { context.warnOfBroken(missing) }
+    }
+
+    /// Fails when both sides hold an image; splits are types.
+    func requireDisjoint(from other: DetectionData, _ names: (String, String)) throws {
+        let shared = dataset.overlap(with: other.dataset)
+        guard shared.isEmpty else {
+            throw RunError.badData(
+                "\(names.0) and \(names.1) share \(shared.count) images, among them "
+                    + shared.prefix(5).joined(separator: ", "))
+        }
+    }
+}
+
+extension CocoDataset {
+    fileprivate func part(_ part: SplitPart) -> CocoDataset {
+        let sides = split(
+            architectureShare: part.architectureShare, seed: UInt64(bitPattern: Int64(part.seed)))
+        return part.role == .weights ? sides.weights : sides.architecture
+    }
+}
+
+extension PixelFormat {
+    init(_ pixels: Pixels) {
+        self.init(
+            order: pixels.order == .rgb ? .rgb : .bgr, mean: pixels.mean, deviation: pixels.std)
+    }
+}
+
+extension ClassificationTransform {
+    init(_ image: ClassificationImage) {
+        self.init(
+            size: image.size, pixels: PixelFormat(image.pixels),
+            crop: RandomCrop(
+                scale: image.scale[0]...image.scale[1], ratio: image.ratio[0]...image.ratio[1]),
+            jitter: image.jitter, flip: image.flip, evaluationResize: image.evaluationResize)
+    }
+}
+
+extension DetectionTransform {
+    init(_ image: DetectionImage) {
+        self.init(
+            shortSide: image.shortSide, longSide: image.longSide,
+            pixels: PixelFormat(image.pixels), flip: image.flip)
+    }
+}
+
+extension Tensor {
+    /// `[n, 3, h, w]` with channels innermost, from pixels that already lie so.
+    static func images(_ pixels: [Float], count: Int, height: Int, width: Int, _ device: Device)
+        throws -> Tensor
+    {
+        try Tensor(pixels, shape: [count, height, width, 3], device: device).permute([0, 3, 1, 2])
+    }
+}
+
+/// Every batch of an evaluation set, read once and kept.
+///
+/// Sendable: nothing in it is written after it was made; libtorch's reads of one tensor from several threads are safe.
+final class EvaluationBatches: @unchecked Sendable {
+    struct Batch {
+        var images: Tensor
+        var targets: [DetectionTarget]
+    }
+
+    let batches: [Batch]
+
+    init(
+        _ context: any RunContext, _ set: DetectionSet, _ image: DetectionImage, batch: Int,
+        device: Device, maxBroken: Double = 0.05
+    ) throws {
+        var transform = DetectionTransform(image)
+        transform.flip = 0
+        let source = DetectionSource(set, transform: transform, batch: batch, reading: .evaluation)
+        let loader = BatchLoader(source, maxBroken: maxBroken) { context.warnOfBroken($0) }
+        var batches: [Batch] = []
+        do {
+            while let next = try loader.next() {
+                batches.append(
+                    Batch(
+                        images: try .images(
+                            next.pixels, count: next.count, height: next.height, width: next.width,
+                            device),
+                        targets: next.images))
+            }
+        } catch let error as DatasetError {
+            throw RunError.badData("\(error)")
+        }
+        self.batches = batches
+    }
+}

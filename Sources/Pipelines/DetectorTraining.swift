@@ -1,0 +1,146 @@
+// Steps 2 and 5 of DetNAS: a supernet, or one architecture, trained as a detector.
+
+package import Annotations
+package import Configs
+package import Datasets
+package import Detectors
+package import Evaluation
+package import Foundation
+package import NN
+package import SearchSpaces
+package import Torch
+
+struct DetectorTraining {
+    let context: any RunContext
+    let plan: NetworkPlan
+    let train: Configs.DetectionData
+    let validation: Configs.DetectionData?
+    let detector: DetectorConfig
+    let image: DetectionImage
+    let training: TrainingConfig
+    let evaluation: PathEvaluation
+    var stage: String?
+    /// See `Supernet.crippled`.
+    var crippled: (operation: SearchSpaces.Operation, deviation: Double)?
+
+    /// - Parameters:
+    ///   - config: the resolved spec, kept in the checkpoints.
+    ///   - pretrained: where the backbone's first weights come from; nil: from scratch.
+    ///   - resuming: an earlier try's checkpoint of this very stage.
+    func run(config: JSONValue, pretrained: CheckpointFile?, resuming file: CheckpointFile?) throws
+        -> (checkpoint: StoredCheckpoint, metrics: [String: JSONValue])
+    {
+        let trainData = try DetectionData(context, train, for: .training)
+        let validationData = try validation.map {
+            try DetectionData(context, $0, for: .evaluation)
+        }
+        try validationData?.requireDisjoint(from: trainData, ("validation", "train"))
+        let classes = trainData.set.classNames
+        var network = try plan.detector(RetinaNetSettings(detector, classes: classes.count))
+        if let pretrained, file == nil {
+            try network.backbone.parameters.load(from: pretrained)
+        }
+        let checkpoints = Checkpoints(
+            parameters: network.parameters,
+            metadata: CheckpointMetadata(
+                kind: plan.only == nil ? "detector-supernet" : "detector", space: plan.space,
+                shuffle: plan.shuffle, classes: classes, pixels: image.pixels.json, config: config,
+                dataDigest: trainData.digest, genome: plan.only, detector: detector.json,
+                stage: stage))
+        let loop = try TrainingLoop(context, training, stage: stage, checkpoints)
+        let source = DetectionSource(
+            trainData.set, transform: DetectionTransform(image), batch: training.batch,
+            reading: .training(seed: context.seed), cacheBytes: 512 << 20)
+        let loader = BatchLoader(
+            source, from: file?.step ?? 0, threads: training.loaderThreads,
+            maxBroken: training.maxBadImages
+        ) { context.warnOfBroken($0) }
+        defer { loader.close() }
+
+        try loop.run(resuming: file) { step in
+            guard let batch = try loader.nextBatch() else {
+                throw RunError.badData("no image of \(train.dataset) could be read")
+            }
+            let images = try Tensor.images(
+                batch.pixels, count: batch.count, height: batch.height, width: batch.width,
+                plan.device)
+            if let crippled {
+                network.backbone.crippled = (
+                    crippled.operation, crippled.deviation, UInt64(step) &* 0x1_0001
+                )
+            }
+            let loss = try network.loss(
+                images, batch.images.map(\.objects), path(step), .training)
+            return TrainingLoop.Step(
+                loss: loss.total, terms: loss.terms, images: batch.images.map(\.fileName))
+        } afterStep: { done in
+            if evaluation.everySteps > 0, done % evaluation.everySteps == 0, done < training.steps {
+                _ = try evaluate(network, trainData, validationData, step: done)
+            }
+        }
+        let metrics = try evaluate(network, trainData, validationData, step: training.steps)
+        let name = stage.map { "\($0)-final" } ?? "final"
+        let stored = try checkpoints.save(
+            context, name: name, step: training.steps, final: true)
+        return (stored, metrics)
+    }
+
+    private func path(_ step: Int) -> Genome {
+        plan.only ?? PathSampler.uniform(space: plan.space, seed: context.seed, step: step)
+    }
+
+    /// The 12 COCO figures of the network, or their means over sampled paths, on the validation images.
+    private func evaluate(
+        _ network: Detector, _ train: DetectionData, _ validation: DetectionData?, step: Int
+    ) throws -> [String: JSONValue] {
+        guard let validation, evaluation.paths > 0 else { return [:] }
+        let scorer = try DetectorScorer(
+            context, network, calibration: train, validation: validation, image: image,
+            // A network that was trained alone has the statistics that it was trained with.
+            recalibrationImages: plan.only == nil ? evaluation.recalibrationImages : 0,
+            batch: training.batch,
+            device: plan.device)
+        let count = plan.only == nil ? evaluation.paths : 1
+        let progress = Progress(
+            context, phase: "evaluating", unit: "paths", total: count, stage: stage)
+        var scored: [DetectorScorer.Result] = []
+        for index in 0..<count {
+            let genome =
+                plan.only
+                ?? PathSampler.uniform(space: plan.space, seed: context.seed ^ 0xe7a1, step: index)
+            scored.append(try scorer.score(genome))
+            progress.advance(to: index + 1)
+        }
+        var data = Self.summary(scored, step: step, images: validation.dataset.images.count)
+        if plan.only != nil, let only = scored.first {
+            data["interval95"] = only.intervals(seed: context.seed)
+        }
+        if let stage { data["stage"] = .string(stage) }
+        context.emit("evaluation", .object(data))
+        return data
+    }
+
+    private static func summary(_ scored: [DetectorScorer.Result], step: Int, images: Int)
+        -> [String: JSONValue]
+    {
+        func mean(_ value: (CocoMetrics) -> Double) -> Double {
+            scored.map { value($0.metrics) }.reduce(0, +) / Double(max(scored.count, 1))
+        }
+        let stats = Dictionary(
+            uniqueKeysWithValues: CocoFigure.allCases.map { metric in
+                (metric.rawValue, JSONValue.double(mean { $0[metric] }))
+            })
+        return [
+            "step": .int(Int64(step)), "map": .double(mean { $0[.ap] }),
+            "map50": .double(mean { $0[.ap50] }), "map75": .double(mean { $0[.ap75] }),
+            "stats": .object(stats), "images": .int(Int64(images)),
+            "paths": .array(
+                scored.map {
+                    [
+                        "genome": .string($0.genome.description), "map": .double($0.metrics[.ap]),
+                        "map50": .double($0.metrics[.ap50]), "loss": .double($0.loss),
+                    ]
+                }),
+        ]
+    }
+}

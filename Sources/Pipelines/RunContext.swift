@@ -1,0 +1,103 @@
+// What a pipeline asks of the process that it runs in. It knows no job, no server and no signal.
+
+package import Configs
+package import Foundation
+
+/// Why a run ended without a result.
+package enum RunError: Error, CustomStringConvertible {
+    /// A stop was asked for; a checkpoint was written.
+    case stopped
+    /// The data, or too much of it, cannot be used.
+    case badData(String)
+    /// A loss was infinite or not a number; the last checkpoint is good.
+    case notFinite(step: Int, images: [String])
+    case badCheckpoint(String)
+    case impossibleLimit(String)
+    case diskFull(String)
+
+    /// The code that users see.
+    package var code: String {
+        switch self {
+        case .stopped: "stopped"
+        case .badData: "bad_data"
+        case .notFinite: "nan_loss"
+        case .badCheckpoint: "bad_checkpoint"
+        case .impossibleLimit: "impossible_limit"
+        case .diskFull: "disk_full"
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .stopped: "stopped on request"
+        case .badData(let message), .badCheckpoint(let message), .impossibleLimit(let message),
+            .diskFull(let message):
+            message
+        case .notFinite(let step, let images):
+            "the loss of step \(step) is not finite; the batch was \(images.joined(separator: ", "))"
+        }
+    }
+}
+
+/// A checkpoint that was written and made visible.
+package struct StoredCheckpoint: Sendable {
+    package var name: String
+    package var url: URL
+    package var step: Int
+    package var kind: String
+    package var sha256: String
+    package var bytes: Int
+
+    package init(
+        name: String, url: URL, step: Int, kind: String, sha256: String, bytes: Int
+    ) {
+        self.name = name
+        self.url = url
+        self.step = step
+        self.kind = kind
+        self.sha256 = sha256
+        self.bytes = bytes
+    }
+}
+
+/// The process around a run: where events and checkpoints go, and what was left by an earlier try.
+package protocol RunContext: AnyObject, Sendable {
+    var seed: UInt64 { get }
+    /// One entry for each core that the run may use.
+    var cores: [Int] { get }
+    /// `cpu`, `cuda`, `cuda:n` or `auto`.
+    var device: String { get }
+    /// The folders under which data sets are looked up by name.
+    var datasetRoots: [URL] { get }
+    /// Whether the run shall write a checkpoint and end.
+    var stopRequested: Bool { get }
+
+    /// Appends an event. Any thread may call it.
+    func emit(_ type: String, _ data: JSONValue)
+
+    /// Calls `write` with a fresh place, then makes what it wrote visible as the newest checkpoint.
+    func commit(
+        name: String, step: Int, kind: String, final: Bool,
+        _ write: (URL) throws -> (sha256: String, bytes: Int)
+    ) throws -> StoredCheckpoint
+
+    /// The newest whole checkpoint that an earlier try left.
+    func resumable() throws -> URL?
+
+    /// The lines of the candidates that earlier tries evaluated, in order.
+    func earlierCandidates() throws -> [Data]
+    /// Appends a line to the journal of candidates.
+    func journal(_ line: Data) throws
+
+    /// Binds the calling thread to one of `cores`.
+    func pin(to core: Int)
+}
+
+/// What a finished run leaves.
+package struct RunResult: Sendable {
+    package var checkpoint: StoredCheckpoint?
+    package var architectures: [JSONValue] = []
+    package var metrics: [String: JSONValue] = [:]
+
+    package init() {}
+}

@@ -1,0 +1,159 @@
+// The loop that pretraining, fine-tuning and retraining share: step, watch, log, checkpoint, resume.
+
+package import Configs
+package import Foundation
+package import NN
+package import Torch
+
+/// One training run over one set of parameters.
+///
+/// What a step does is a function of its number alone, so a run that goes on from a checkpoint ends with the
+/// same bytes as one that was never interrupted.
+struct TrainingLoop {
+    /// What one step computed.
+    struct Step {
+        var loss: Tensor
+        var terms: [(name: String, value: Tensor)] = []
+        /// Names of the batch's images, for the message when the loss is not finite.
+        var images: [String]
+    }
+
+    let context: any RunContext
+    let config: TrainingConfig
+    let stage: String?
+    let checkpoints: Checkpoints
+    let optimizer: Optimizer
+    let schedule: Schedule
+
+    init(
+        _ context: any RunContext, _ config: TrainingConfig, stage: String? = nil,
+        _ checkpoints: Checkpoints
+    ) throws {
+        self.context = context
+        self.config = config
+        self.stage = stage
+        self.checkpoints = checkpoints
+        optimizer = try Optimizer(checkpoints.parameters, config.optimizer)
+        schedule = Schedule(config)
+    }
+
+    /// Runs from `start` to the end, or from where an earlier try left off.
+    ///
+    /// - Parameters:
+    ///   - body: computes the loss of a step.
+    ///   - evaluate: called after each step with the number of steps done.
+    /// - Throws: `RunError.stopped` after the checkpoint that a stop asks for, `.notFinite` for a loss that is.
+    func run(
+        resuming file: CheckpointFile?, _ body: (Int) throws -> Step,
+        afterStep: (Int) throws -> Void
+    ) throws {
+        var start = 0
+        if let file {
+            start = file.step
+            try checkpoints.restore(from: file)
+            // A final checkpoint has no optimizer state, and nothing is left to train.
+            if !file.isFinal { try optimizer.restore { try file.tensor($0) } }
+        }
+        let progress = Progress(
+            context, phase: "training", unit: "steps", from: start, total: config.steps, stage: stage)
+        progress.advance(to: start)
+        var lastCheckpoint = ContinuousClock.now
+        var logged = (at: ContinuousClock.now, step: start)
+
+        for step in start..<max(start, config.steps) {
+            let rate = schedule.rate(at: step)
+            let result = try body(step)
+            let loss = try result.loss.item()
+            guard loss.isFinite else {
+                throw RunError.notFinite(step: step, images: result.images)
+            }
+            try result.loss.backward()
+            try optimizer.step(learningRate: rate, clip: config.gradientClip)
+
+            let done = step + 1
+            if done % max(config.logEverySteps, 1) == 0 || done == config.steps {
+                let seconds = logged.at.duration(to: .now) / .seconds(1)
+                let images = Double((done - logged.step) * config.batch)
+                try log(step: done, loss, rate, result.terms, imagesPerSecond: images / seconds)
+                logged = (.now, done)
+            }
+            progress.advance(to: done)
+            try afterStep(done)
+            if context.stopRequested, done < config.steps {
+                try save(done)
+                throw RunError.stopped
+            }
+            if isDue(done, since: lastCheckpoint) {
+                try save(done)
+                lastCheckpoint = .now
+            }
+        }
+    }
+
+    private func isDue(_ done: Int, since last: ContinuousClock.Instant) -> Bool {
+        let policy = config.checkpoint
+        if done == config.steps { return false }
+        if policy.everySteps > 0, done % policy.everySteps == 0 { return true }
+        return policy.everySeconds > 0
+            && last.duration(to: .now) >= .seconds(Double(policy.everySeconds))
+    }
+
+    private func save(_ step: Int) throws {
+        let prefix = stage.map { "\($0)-" } ?? ""
+        try checkpoints.save(
+            context, name: "\(prefix)step-\(String(format: "%08d", step))", step: step,
+            final: false, extra: optimizer.state())
+    }
+
+    private func log(
+        step: Int, _ loss: Float, _ rate: Double, _ terms: [(name: String, value: Tensor)],
+        imagesPerSecond: Double
+    ) throws {
+        var data: [String: JSONValue] = [
+            "step": .int(Int64(step)), "loss": .double(Double(loss)), "lr": .double(rate),
+            "imagesPerSecond": .double(imagesPerSecond),
+        ]
+        if let stage { data["stage"] = .string(stage) }
+        for term in terms { data[term.name] = .double(Double(try term.value.item())) }
+        context.emit("metric", .object(data))
+    }
+}
+
+extension Optimizer {
+    convenience init(_ parameters: [Parameter], _ config: OptimizerConfig) throws {
+        let rule: OptimizerRule =
+            switch config {
+            case .sgd(let sgd): .sgd(momentum: sgd.momentum)
+            case .adamw(let adam):
+                .adamW(betas: (adam.betas[0], adam.betas[1]), epsilon: adam.epsilon)
+            }
+        let groups = config.groups
+        try self.init(parameters, rule: rule) { role in
+            switch role {
+            case .weight, .buffer: Group(weightDecay: config.weightDecay)
+            case .bias:
+                Group(
+                    rateFactor: groups.biasLearningRateMultiplier,
+                    weightDecay: groups.decayBiases ? config.weightDecay : 0)
+            case .normWeight, .normBias:
+                Group(weightDecay: groups.decayNorms ? config.weightDecay : 0)
+            }
+        }
+    }
+}
+
+extension Schedule {
+    init(_ config: TrainingConfig) {
+        let shape: Shape =
+            switch config.schedule.shape {
+            case .constant: .constant
+            case .linear: .poly(power: 1)
+            case .poly(let power): .poly(power: power)
+            case .steps(let at, let factor): .steps(at: at, factor: factor)
+            case .cosine(let final): .cosine(final: final)
+            }
+        self.init(
+            base: config.optimizer.learningRate, shape: shape, total: config.steps,
+            warmupSteps: config.schedule.warmupSteps, warmupFactor: config.schedule.warmupFactor)
+    }
+}

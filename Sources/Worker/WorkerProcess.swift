@@ -1,0 +1,154 @@
+// `detnas worker RUNDIR --attempt N`: claims the job, runs its pipeline, and says how it ended.
+
+import CLinux
+package import Configs
+package import Foundation
+package import Jobs
+package import Pipelines
+package import SearchSpaces
+package import Torch
+
+package enum WorkerProcess {
+    /// Works on the job of a run directory until it is done or told to stop.
+    ///
+    /// Pins the process to the job's cores before libtorch starts a thread, and lowers its priority.
+    /// - Returns: the exit code: `ExitCode`, or 1 for a failure that `error.json` explains.
+    package static func run(directory path: String, attempt: Int) -> Int32 {
+        let directory = RunDirectory(path)
+        do {
+            let job = try directory.readJob()
+            if directory.result() != nil { return ExitCode.done }
+            StopSignal.listen()
+            bind(to: job.cores)
+            let epoch = try directory.claimEpoch()
+            let run = try WorkerRun(job, epoch)
+            let heart = Heartbeat(run)
+            defer { heart.stop() }
+            return work(job, run)
+        } catch {
+            FileHandle.standardError.write(Data("detnas worker: \(path): \(error)\n".utf8))
+            return 1
+        }
+    }
+
+    private static func bind(to cores: [Int]) {
+        let wanted = cores.map(Int32.init)
+        let problem = wanted.withUnsafeBufferPointer {
+            cl_set_affinity($0.baseAddress, Int32($0.count))
+        }
+        if problem != 0 {
+            let text = "detnas worker: cores \(cores): \(String(cString: strerror(problem)))\n"
+            FileHandle.standardError.write(Data(text.utf8))
+        }
+        _ = cl_set_nice(10)
+        setenv("OMP_NUM_THREADS", "\(max(1, cores.count))", 1)
+        setenv("MKL_NUM_THREADS", "\(max(1, cores.count))", 1)
+    }
+
+    private static func work(_ job: JobFile, _ run: WorkerRun) -> Int32 {
+        do {
+            let result = try Pipeline.run(spec(of: job), inputs(of: job), run)
+            guard !run.epoch.isSuperseded else { return ExitCode.superseded }
+            try run.epoch.write(ResultFile(outputs: try outputs(of: result)))
+            return ExitCode.done
+        } catch RunError.stopped {
+            return ExitCode.stopped
+        } catch is Superseded {
+            return ExitCode.superseded
+        } catch {
+            let file = explanation(of: error)
+            FileHandle.standardError.write(Data("detnas worker: \(file.message)\n".utf8))
+            if !run.epoch.isSuperseded { try? run.epoch.write(file) }
+            return 1
+        }
+    }
+
+    private static func spec(of job: JobFile) throws -> JobSpec {
+        switch JobSpec.resolve(kind: job.kind, job.spec) {
+        case .success(let spec): return spec
+        case .failure(let violations):
+            throw RunError.badData("job.json: \(violations)")
+        }
+    }
+
+    private static func inputs(of job: JobFile) throws -> RunInputs {
+        var inputs = RunInputs()
+        if let checkpoint = job.inputs.checkpoint {
+            guard try SHA256.digest(file: URL(filePath: checkpoint.path)).hex == checkpoint.sha256 else {
+                throw RunError.badCheckpoint("\(checkpoint.path) is not the file that was named")
+            }
+            inputs.checkpoint = URL(filePath: checkpoint.path)
+            inputs.checkpointDigest = checkpoint.sha256
+        }
+        if let architecture = job.inputs.architecture {
+            let space = try JSONDecoder().decode(
+                SearchSpace.self, from: Data(architecture.space.canonical.utf8))
+            inputs.architecture = (space, try Genome(parsing: architecture.genome, in: space))
+        }
+        return inputs
+    }
+
+    private static func outputs(of result: RunResult) throws -> JobOutputs {
+        let checkpoint = result.checkpoint.map { stored in
+            CheckpointFile(
+                name: stored.name,
+                path: stored.url.pathComponents.suffix(3).joined(separator: "/"),
+                kind: stored.kind, step: stored.step, sha256: stored.sha256, bytes: stored.bytes)
+        }
+        let architectures = try result.architectures.map {
+            try JSONDecoder().decode(FoundArchitecture.self, from: Data($0.canonical.utf8))
+        }
+        return JobOutputs(
+            checkpoint: checkpoint, architectures: architectures.isEmpty ? nil : architectures,
+            metrics: .object(result.metrics))
+    }
+
+    private static func explanation(of error: any Error) -> ErrorFile {
+        switch error {
+        case RunError.notFinite(let step, _):
+            return ErrorFile(
+                code: "nan_loss", message: "\(error)", retriable: false, step: step)
+        case let error as RunError:
+            return ErrorFile(code: error.code, message: "\(error)", retriable: false)
+        case let error as FileError where error.isDiskFull:
+            return ErrorFile(code: "disk_full", message: "\(error)", retriable: false)
+        case let error as CocoaError where error.code == .fileWriteOutOfSpace:
+            return ErrorFile(code: "disk_full", message: "\(error)", retriable: false)
+        case let error as TorchError:
+            return ErrorFile(code: "internal", message: "\(error)", retriable: false)
+        default:
+            return ErrorFile(code: "internal", message: "\(error)", retriable: true)
+        }
+    }
+}
+
+/// Says every five seconds that the process lives, whatever its threads are doing.
+///
+/// Sendable: `condition` guards `stopped`.
+private final class Heartbeat: @unchecked Sendable {
+    private let condition = NSCondition()
+    private var stopped = false
+
+    init(_ run: WorkerRun) {
+        let thread = Thread { [self] in
+            while !wait(seconds: 5) { run.emit("heartbeat", [:]) }
+        }
+        thread.name = "heartbeat"
+        thread.start()
+    }
+
+    private func wait(seconds: Double) -> Bool {
+        condition.withLock {
+            let end = Date(timeIntervalSinceNow: seconds)
+            while !stopped, condition.wait(until: end) {}
+            return stopped
+        }
+    }
+
+    func stop() {
+        condition.withLock {
+            stopped = true
+            condition.broadcast()
+        }
+    }
+}

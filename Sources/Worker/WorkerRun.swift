@@ -1,0 +1,132 @@
+// One attempt at one job: the files that a pipeline's events, checkpoints and candidates become.
+
+import CLinux
+package import Configs
+package import Foundation
+package import Jobs
+package import Pipelines
+package import SearchSpaces
+
+/// A newer attempt has claimed the job; this one must write nothing more.
+struct Superseded: Error {}
+
+/// Everything a pipeline asks of its process, over one epoch of a run directory.
+///
+/// Sendable: `lock` guards `failure` and the journal; the rest is set in `init`.
+final class WorkerRun: RunContext, @unchecked Sendable {
+    let seed: UInt64
+    let cores: [Int]
+    let device: String
+    let datasetRoots: [URL]
+    let epoch: Epoch
+    private let events: EventLog
+    private let journalFile: FileHandle
+    private let lock = NSLock()
+    /// The first event that could not be written; the next commit reports it.
+    private var failure: (any Error)?
+
+    init(_ job: JobFile, _ epoch: Epoch) throws {
+        seed = UInt64(bitPattern: Int64(job.seed))
+        cores = job.cores
+        device = job.device
+        datasetRoots = job.datasetRoots.map { URL(filePath: $0) }
+        self.epoch = epoch
+        events = try EventLog(epoch)
+        guard FileManager.default.createFile(atPath: epoch.candidatesPath, contents: nil),
+            let file = FileHandle(forWritingAtPath: epoch.candidatesPath)
+        else { throw FileError("make", epoch.candidatesPath) }
+        journalFile = file
+    }
+
+    var stopRequested: Bool { StopSignal.wasReceived || lock.withLock { failure != nil } }
+
+    func emit(_ type: String, _ data: JSONValue) {
+        do {
+            try events.append(NewEvent(type, data.object ?? [:]))
+        } catch {
+            lock.withLock { failure = failure ?? error }
+        }
+    }
+
+    /// Throws what kept an event from being written, or that a newer attempt has taken over.
+    private func requireCurrent() throws {
+        if let failure = lock.withLock({ failure }) { throw failure }
+        if epoch.isSuperseded { throw Superseded() }
+    }
+
+    func commit(
+        name: String, step: Int, kind: String, final: Bool,
+        _ write: (URL) throws -> (sha256: String, bytes: Int)
+    ) throws -> StoredCheckpoint {
+        try requireCurrent()
+        let relative = "epoch-\(epoch.number)/checkpoints/\(name).safetensors"
+        let url = URL(filePath: epoch.run.path).appending(path: relative)
+        let (sha256, bytes) = try write(url)
+        try requireCurrent()
+        try epoch.write(
+            CheckpointFile(
+                name: name, path: relative, kind: kind, step: step, sha256: sha256, bytes: bytes))
+        emit(
+            "checkpoint.created",
+            [
+                "name": .string(name), "path": .string(relative), "step": .int(Int64(step)),
+                "kind": .string(kind), "sha256": .string(sha256), "bytes": .int(Int64(bytes)),
+                "final": .bool(final),
+            ])
+        return StoredCheckpoint(
+            name: name, url: url, step: step, kind: kind, sha256: sha256, bytes: bytes)
+    }
+
+    func resumable() throws -> URL? {
+        guard let file = epoch.run.newestCheckpoint(), let path = epoch.run.resolve(file.path) else {
+            return nil
+        }
+        guard try SHA256.digest(file: URL(filePath: path)).hex == file.sha256 else {
+            emit(
+                "warning",
+                [
+                    "code": "damaged_checkpoint",
+                    "message": .string(
+                        "\(file.path) is not what was written; the run starts from its beginning"),
+                ])
+            return nil
+        }
+        return URL(filePath: path)
+    }
+
+    func earlierCandidates() throws -> [Data] {
+        // Each attempt begins by writing down what it found, so the longest journal holds them all.
+        try epoch.run.epochs().filter { $0.number < epoch.number }.map { earlier in
+            let path = earlier.candidatesPath
+            guard FileManager.default.fileExists(atPath: path) else { return [] }
+            let data = try Data(contentsOf: URL(filePath: path))
+            let whole = data.lastIndex(of: 10).map { data[...$0] } ?? Data()
+            return whole.split(separator: 10).map { Data($0) }
+        }.max { $0.count < $1.count } ?? []
+    }
+
+    func journal(_ line: Data) throws {
+        try requireCurrent()
+        try lock.withLock { try journalFile.write(contentsOf: line) }
+    }
+
+    func pin(to core: Int) {
+        // A core that was taken away since is no reason to stop: the process stays within its own set.
+        _ = withUnsafePointer(to: Int32(core)) { cl_set_affinity($0, 1) }
+    }
+}
+
+/// The one order that a worker takes.
+enum StopSignal {
+    private nonisolated(unsafe) static var received: sig_atomic_t = 0
+
+    static var wasReceived: Bool { received != 0 }
+
+    static func listen() {
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in StopSignal.received = 1 }
+        sigaction(SIGTERM, &action, nil)
+        signal(SIGINT, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
+    }
+}

@@ -2,7 +2,7 @@
 
 package import Annotations
 import Foundation
-import SearchSpaces
+package import SearchSpaces
 
 /// Images of a common size, as a network reads them, and what is in each.
 package struct DetectionBatch: Sendable {
@@ -151,7 +151,7 @@ package struct DetectionSource: BatchSource {
         if annotated == file.storedSize { return false }
         throw ImageError(
             file: file.name,
-            reason: "is \(file.size) pixels, but the annotations say \(annotated)")
+            reason: "is \(file.size.text) pixels, but the annotations say \(annotated.text)")
     }
 
     private func target(

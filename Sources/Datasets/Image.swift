@@ -1,5 +1,7 @@
 // A picture as every part of the input pipeline hands it on: RGB, eight bits, rows from the top.
 
+package import SearchSpaces
+
 /// An RGB picture.
 package struct Image: Sendable, Equatable {
     package let height: Int
@@ -18,18 +20,9 @@ package struct Image: Sendable, Equatable {
     package var size: ImageSize { ImageSize(height: height, width: width) }
 }
 
-/// The two sides of a picture, pixels.
-package struct ImageSize: Hashable, Sendable, CustomStringConvertible {
-    package var height: Int
-    package var width: Int
-
-    package init(height: Int, width: Int) {
-        self.height = height
-        self.width = width
-    }
-
+extension ImageSize {
     /// Width first, as people say it: `640 x 480`.
-    package var description: String { "\(width) x \(height)" }
+    package var text: String { "\(width) x \(height)" }
 
     /// The size after a quarter turn.
     package var transposed: ImageSize { ImageSize(height: width, width: height) }

@@ -1,5 +1,6 @@
 // Decoded pictures kept in memory: decoding is most of what an input pipeline does.
 
+import SearchSpaces
 import Synchronization
 
 /// A picture as decoded for a set, and the size that it was decoded from.

@@ -2,6 +2,7 @@
 
 import CJPEG
 import Foundation
+package import SearchSpaces
 
 /// A picture's file, read but not decoded.
 package struct ImageFile {
@@ -51,7 +52,7 @@ package struct ImageFile {
         let size = ImageSize(height: Int(height), width: Int(width))
         guard size.height * size.width <= Self.maxPixels else {
             throw ImageError(
-                file: name, reason: "has \(size) pixels; at most \(Self.maxPixels) are read")
+                file: name, reason: "has \(size.text) pixels; at most \(Self.maxPixels) are read")
         }
         storedSize = size
         orientation = format == .jpeg ? bytes.withUnsafeBytes { Orientation(jpeg: $0) } : .upright
@@ -166,7 +167,7 @@ extension Image {
             Int32
     ) throws(ImageError) -> [UInt8] {
         var (bytes, size) = (UnsafeMutablePointer<UInt8>?.none, 0)
-        try calling("a \(self.size) \(format)") { encode(&bytes, &size, $0) }
+        try calling("a \(self.size.text) \(format)") { encode(&bytes, &size, $0) }
         defer { cj_free(bytes) }
         return [UInt8](UnsafeBufferPointer(start: bytes, count: size))
     }

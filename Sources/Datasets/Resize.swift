@@ -4,6 +4,8 @@
 // by one and in floating point, so that normalisation needs no picture in between; PIL rounds between
 // its two passes, which makes a difference of at most one level.
 
+package import SearchSpaces
+
 /// A rectangle within a picture, in pixels; its sides need not fall on whole ones.
 package struct Region: Equatable, Sendable {
     package var x: Double

@@ -1,6 +1,6 @@
 // The heart of COCO's evaluation: who is matched with whom, in one image and one category.
 
-internal import Annotations
+import Annotations
 
 /// A detection and what became of it. Bit `t` of a mask stands for `CocoGrid.ious[t]`.
 struct JudgedDetection {

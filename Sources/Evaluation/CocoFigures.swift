@@ -40,10 +40,13 @@ package enum CocoArea: Int, Codable, CaseIterable, Sendable {
 /// The grids that COCO averages over, in the very bits that pycocotools has for them.
 package enum CocoGrid {
     /// 0.50, 0.55, ..., 0.95.
-    package static let ious: [Double] =
-        (0..<9).map { Double($0) * ((0.95 - 0.5) / 9) + 0.5 } + [0.95]
+    package static let ious: [Double] = {
+        let step = (0.95 - 0.5) / 9
+        return (0..<9).map { index -> Double in Double(index) * step + 0.5 } + [0.95]
+    }()
     /// 0, 0.01, ..., 1.
-    package static let recalls: [Double] = (0..<100).map { Double($0) * 0.01 } + [1]
+    package static let recalls: [Double] =
+        (0..<100).map { index -> Double in Double(index) * 0.01 } + [1]
 }
 
 /// How good the detections of one category are.

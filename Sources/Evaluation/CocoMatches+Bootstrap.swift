@@ -1,7 +1,7 @@
 // How far a figure can be trusted: the bootstrap over images (Efron and Tibshirani 1993, chapter 13).
 // Whole images are drawn, as the objects of one image are not independent.
 
-internal import Annotations
+import Annotations
 
 /// Where a figure would lie with other images of the same kind.
 package struct BootstrapInterval: Codable, Hashable, Sendable {

@@ -1,6 +1,6 @@
 // Counts judged detections into precision, recall and COCO's figures.
 
-internal import Annotations
+import Annotations
 
 /// The counts over a set of images, each with a weight: how often it counts.
 struct Tally {

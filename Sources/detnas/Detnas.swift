@@ -7,5 +7,5 @@ struct Detnas: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "detnas",
         abstract: "Searches object-detector architectures on your own data, as a service.",
-        subcommands: [WorkerCommand.self])
+        subcommands: [DatasetCommand.self, WorkerCommand.self])
 }

@@ -99,10 +99,10 @@ let package = Package(
 
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
-        tests("Torch"),
+        tests("Torch", ["SearchSpaces"]),
         .testTarget(
             name: "NNTests",
-            dependencies: ["NN", "SearchSpaces", "TestSupport"],
+            dependencies: ["NN", "SearchSpaces", "TestSupport", "Torch"],
             exclude: ["Fixtures"],
             swiftSettings: swift,
         ),
@@ -123,7 +123,12 @@ let package = Package(
             name: "SearchSpacesTests", dependencies: ["SearchSpaces", "TestSupport"],
             exclude: ["Fixtures"], swiftSettings: swift),
         tests("Search"),
-        tests("Detectors"),
+        .testTarget(
+            name: "DetectorsTests",
+            dependencies: ["Detectors", "NN", "SearchSpaces", "TestSupport", "Torch"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         tests("Configs"),
         tests("Pipelines"),
         tests("Jobs"),

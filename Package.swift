@@ -34,7 +34,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C and C++
@@ -101,9 +100,19 @@ let package = Package(
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
         tests("Torch"),
-        tests("NN"),
+        .testTarget(
+            name: "NNTests",
+            dependencies: ["NN", "SearchSpaces", "TestSupport"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         tests("Annotations"),
-        tests("Evaluation"),
+        .testTarget(
+            name: "EvaluationTests",
+            dependencies: ["Annotations", "Evaluation", "TestSupport"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         .testTarget(
             name: "DatasetsTests",
             dependencies: ["Annotations", "Datasets", "SearchSpaces", "TestSupport"],

@@ -14,7 +14,7 @@ struct AnnotationFile {
     ) throws(AnnotationError) -> (Value, [AnnotationProblem]) {
         let data: Data
         do {
-            data = try Data(contentsOf: url, options: .mappedIfSafe)
+            data = try Data(contentsOf: url)
         } catch {
             throw .unreadable(file: url.path, reason: reason(error))
         }

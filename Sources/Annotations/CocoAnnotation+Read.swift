@@ -46,7 +46,11 @@ extension CocoAnnotation {
                 isDropped: false,
             )
         }
-        if square == nil, let mask { square = try Self.maskArea(&file, at: mask) }
+        if square == nil, let mask, let area = try Self.maskArea(&file, at: mask),
+            area.isFinite, area > 0
+        {
+            square = area
+        }
         self.init(
             id: id,
             imageID: imageID,

@@ -36,7 +36,7 @@ package struct JobRequest: Hashable, Sendable {
             if case .from = need.reference {
                 faults.append(
                     Violation(
-                        pointer(need.pointer, "$from"),
+                        need.pointer,
                         .notAllowed,
                         "only a step of a pipeline has earlier steps",
                         allowed: "an id",

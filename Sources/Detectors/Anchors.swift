@@ -1,6 +1,6 @@
 // Anchor boxes, and boxes as offsets from them.
 
-package import Foundation
+import Foundation
 
 /// Where a level's anchors lie and how large they are.
 struct AnchorGrid {

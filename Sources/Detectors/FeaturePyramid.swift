@@ -1,7 +1,7 @@
 // The feature pyramid network (Lin et al. 2017, arXiv:1612.03144), with RetinaNet's coarser levels.
 
-package import NN
-package import Torch
+import NN
+import Torch
 
 /// Turns stage outputs C2...C5 into levels P`first`...P`last` of one width.
 ///

@@ -1,7 +1,7 @@
 // RetinaNet's head, loss and decoding (Lin et al. 2017, arXiv:1708.02002; official DetNAS settings).
 
-package import Foundation
-package import NN
+import Foundation
+import NN
 package import Torch
 
 /// Everything that a RetinaNet is built from; sizes in pixels of the network's input.

@@ -1,9 +1,9 @@
 // One searchable block: a ShuffleNetV2 unit with one of the four operations
 // (Ma et al. 2018, arXiv:1807.11164; the xception choice is SPOS's, arXiv:1904.00420).
 
-package import NN
-package import SearchSpaces
-package import Torch
+import NN
+import SearchSpaces
+import Torch
 
 /// One operation at one position.
 ///

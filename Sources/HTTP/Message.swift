@@ -12,25 +12,38 @@ package struct HTTPHeaders: Sendable {
 
     /// The first value of `name`, or nil.
     package subscript(name: String) -> String? {
-        fields.first { $0.name.caseInsensitiveCompare(name) == .orderedSame }?.value
+        fields.first { $0.name.equalsIgnoringCase(name) }?.value
     }
 
-    /// Adds a field. One with a control character in its value is not added: it could end the header early.
+    /// Every value of `name`, in order.
+    package func values(of name: String) -> [String] {
+        fields.filter { $0.name.equalsIgnoringCase(name) }.map(\.value)
+    }
+
+    /// Adds a field. One with a control character in its value, or whose name is no token, is not
+    /// added: it could end the header early.
     package mutating func add(_ name: String, _ value: String) {
-        guard !value.unicodeScalars.contains(where: { $0.value < 32 && $0.value != 9 || $0.value == 127 })
+        guard !name.isEmpty, name.utf8.allSatisfy(\.isTokenByte),
+            value.utf8.allSatisfy(\.isFieldByte)
         else { return }
         fields.append((name, value))
     }
 
     /// Replaces every field called `name`.
     package mutating func set(_ name: String, _ value: String) {
-        fields.removeAll { $0.name.caseInsensitiveCompare(name) == .orderedSame }
+        remove(name)
         add(name, value)
+    }
+
+    /// Removes every field called `name`.
+    package mutating func remove(_ name: String) {
+        fields.removeAll { $0.name.equalsIgnoringCase(name) }
     }
 }
 
 /// One whole request; its body has been read.
 package struct HTTPRequest: Sendable {
+    /// `HEAD` comes to a `GET` route too; its content is not sent.
     package var method: String
     /// The path, percent-decoded segment by segment, without the query.
     package var path: String
@@ -42,6 +55,24 @@ package struct HTTPRequest: Sendable {
     package var body: Data
     /// Echoed from `X-Request-Id`, or made.
     package var id: String
+
+    package init(
+        method: String,
+        path: String,
+        parameters: [String: String] = [:],
+        query: [(name: String, value: String)] = [],
+        headers: HTTPHeaders = HTTPHeaders(),
+        body: Data = Data(),
+        id: String = "test",
+    ) {
+        self.method = method
+        self.path = path
+        self.parameters = parameters
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.id = id
+    }
 }
 
 /// A part of a file that stays as it is while it is sent.
@@ -82,15 +113,25 @@ package protocol HTTPStream: AnyObject, Sendable {
     func end()
     /// Whether the client still listens.
     var isOpen: Bool { get }
-    /// Called once, from any thread, when the client has left or the server drains.
+    /// Called once, from any thread, when the client has left or the server drains. In the second case the
+    /// action may still write a last event; the server ends the stream after it.
     func onClose(_ action: @escaping @Sendable () -> Void)
+    /// Calls the action once, as soon as nothing is queued any more: how a long history is written piece
+    /// by piece, without running into the limit of the backlog. Never called once the client is gone.
+    func whenSent(_ action: @escaping @Sendable () -> Void)
+}
+
+extension HTTPStream {
+    /// For streams that queue nothing: at once.
+    package func whenSent(_ action: @escaping @Sendable () -> Void) { action() }
 }
 
 /// Answers one request later, from any thread: exactly one of the two, once.
 package protocol HTTPResponder: Sendable {
     func respond(_ response: HTTPResponse)
     func stream(status: Int, headers: HTTPHeaders) -> any HTTPStream
-    /// Called when the client leaves before it was answered.
+    /// Called when the client leaves before it was answered, or the server drains: then an answer may still
+    /// be given inside the action, and 503 is sent if it was not.
     func onClose(_ action: @escaping @Sendable () -> Void)
 }
 
@@ -110,8 +151,10 @@ package struct HTTPRoute: Sendable {
     package var handle: @Sendable (HTTPRequest) -> HTTPReply
 
     package init(
-        _ method: String, _ pattern: String, bodyLimit: Int = 0,
-        handle: @escaping @Sendable (HTTPRequest) -> HTTPReply
+        _ method: String,
+        _ pattern: String,
+        bodyLimit: Int = 0,
+        handle: @escaping @Sendable (HTTPRequest) -> HTTPReply,
     ) {
         self.method = method
         self.pattern = pattern

@@ -1,6 +1,6 @@
 // Who waits for news of a job, and how they are woken.
 
-internal import Foundation
+import Foundation
 package import Jobs
 
 /// Calls those who watch a job after each change that has been stored.

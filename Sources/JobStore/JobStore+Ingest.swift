@@ -1,9 +1,9 @@
 // From a worker's lines to stored events, each exactly once: the events and the number of bytes they took are stored in
 // one transaction, so that whoever reads on after a crash reads on at the right byte.
 
-internal import Configs
+import Configs
 package import Foundation
-internal import GRDB
+import GRDB
 package import Jobs
 
 extension JobStore {

@@ -1,8 +1,8 @@
 // Lists, by keyset: a page begins after the last element of the one before, whatever was inserted meanwhile.
 
 package import Configs
-internal import Foundation
-internal import GRDB
+import Foundation
+import GRDB
 package import Jobs
 
 extension JobStore {

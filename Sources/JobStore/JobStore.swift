@@ -1,9 +1,9 @@
 // Where jobs are kept: one SQLite file, opened by one server.
 
 package import Configs
-internal import Foundation
-internal import GRDB
-internal import Glibc
+import Foundation
+import GRDB
+import Glibc
 package import Jobs
 
 package enum StoreError: Error, Equatable, CustomStringConvertible {

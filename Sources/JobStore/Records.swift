@@ -1,8 +1,8 @@
 // What jobs leave behind, as rows.
 
 package import Configs
-internal import Foundation
-internal import GRDB
+import Foundation
+import GRDB
 package import Jobs
 
 /// A checkpoint file that a job wrote. Where it lies is `path` within the job's run directory.

@@ -1,6 +1,6 @@
 // The tables. Migrations are appended to, never edited: a data directory of any age opens.
 
-internal import GRDB
+import GRDB
 
 /// `jobs.document` is the JSON of a `Job`; the columns beside it are what lists and the queue ask for.
 /// `number` gives the order of making, and is what cursors hold.

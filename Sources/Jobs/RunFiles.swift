@@ -99,7 +99,9 @@ package struct FoundArchitecture: Codable, Equatable, Sendable {
     package var space: JSONValue
     package var macs: Int
     package var params: Int
-    package var score: JSONValue?
+    package var score: Double?
+    /// How it was measured: figures, number of images, 95 % intervals.
+    package var evaluation: JSONValue?
     /// `arch_` and 16 hexadecimal digits.
     package var hash: String
 
@@ -108,7 +110,7 @@ package struct FoundArchitecture: Codable, Equatable, Sendable {
         space: JSONValue,
         macs: Int,
         params: Int,
-        score: JSONValue?,
+        score: Double?,
         hash: String,
     ) {
         self.genome = genome

@@ -4,8 +4,8 @@
 // at once when statistics are recalibrated, so that each norm sees the pooled moments of every image before
 // the next layer runs.
 
-package import Foundation
-package import SearchSpaces
+import Foundation
+import SearchSpaces
 package import Torch
 
 /// Values drawn for a parameter: a function of the seed and the parameter's name.

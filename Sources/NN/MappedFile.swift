@@ -1,6 +1,6 @@
 // A file as read-only memory.
 
-package import Foundation
+import Foundation
 
 /// A regular file mapped into memory for reading, for as long as this object lives.
 ///

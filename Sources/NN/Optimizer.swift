@@ -3,7 +3,7 @@
 // A parameter that got no gradient, as those of the blocks that a step's path left out, is left wholly
 // untouched: no decay, no momentum, and its own count of steps does not move.
 
-package import Foundation
+import Foundation
 package import Torch
 
 package enum OptimizerRule: Sendable {

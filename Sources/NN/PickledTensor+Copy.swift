@@ -1,6 +1,6 @@
 // From a strided view of a storage to contiguous row-major bytes.
 
-package import Foundation
+import Foundation
 
 extension PickledTensor {
     /// Whether every element of the view is one of a storage's `count` elements.

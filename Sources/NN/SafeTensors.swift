@@ -67,4 +67,12 @@ package final class SafeTensorsFile: Sendable {
             return try body(bytes)
         }
     }
+
+    /// Calls `body` with the bytes of `record`, one of `records`.
+    package func withBytes<Result>(
+        of record: TensorRecord,
+        _ body: (UnsafeRawBufferPointer) throws -> Result,
+    ) throws -> Result {
+        try withBytes(of: record.name, body)
+    }
 }

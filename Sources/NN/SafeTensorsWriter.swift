@@ -1,7 +1,7 @@
 // Writing a checkpoint so that it is there whole or not at all.
 
 package import Foundation
-package import SearchSpaces
+import SearchSpaces
 
 /// A tensor to be written: what it is, and a closure that hands over its bytes when asked.
 package struct TensorSource {

@@ -1,6 +1,6 @@
 // The learning rate as a function of the step.
 
-package import Foundation
+import Foundation
 
 /// A schedule: a pure function, so that a resumed run needs no state of it.
 package struct Schedule: Sendable {

@@ -3,6 +3,7 @@
 /// The named tensors of what a pickle left behind.
 struct StateDictionary {
     static let maximumDepth = 32
+    static let maximumEntries = 1 << 18
 
     /// In the order of the file; `tensor` is an index of the tables.
     private(set) var tensors: [(name: String, tensor: Int)] = []
@@ -51,11 +52,11 @@ struct StateDictionary {
         }
         for (key, value) in tables.dictionaries[dictionary] {
             visited += 1
-            guard visited <= PickleReader.maximumValues else {
+            guard visited <= Self.maximumEntries else {
                 throw error(
                     "checkpoint",
                     found: "more entries than that, shared dicts counted each time",
-                    allowed: "\(PickleReader.maximumValues)",
+                    allowed: "\(Self.maximumEntries)",
                 )
             }
             switch value {

@@ -1,13 +1,13 @@
 // Step 3 of DetNAS: paths of a detector supernet are proposed, measured and remembered.
 
-package import Configs
-package import Datasets
-package import Detectors
-package import Evaluation
-package import Foundation
-package import Search
-package import SearchSpaces
-package import Torch
+import Configs
+import Datasets
+import Detectors
+import Evaluation
+import Foundation
+import Search
+import SearchSpaces
+import Torch
 
 struct ArchitectureSearch {
     let context: any RunContext
@@ -80,16 +80,21 @@ struct ArchitectureSearch {
             journal: context.earlierCandidates().reduce(into: Data()) { $0 += $1 + [10] }
         ).archive
         do {
-            switch config.strategy {
-            case .evolution:
-                return try EvolutionStrategy(space: space, settings: settings, replaying: earlier)
-            case .random:
-                return try RandomStrategy(space: space, settings: settings, replaying: earlier)
-            }
-        } catch SearchError.impossibleLimit(let limit, let cheapest, let convention) {
-            throw RunError.impossibleLimit(
-                "\(SearchError.impossibleLimit(limit: limit, cheapest: cheapest, convention: convention))"
-            )
+            return try strategy(space, settings, earlier)
+        } catch let error as SearchError {
+            guard case .impossibleLimit = error else { throw error }
+            throw RunError.impossibleLimit("\(error)")
+        }
+    }
+
+    private func strategy(
+        _ space: SearchSpace, _ settings: EvolutionSettings, _ earlier: Archive
+    ) throws -> any Strategy {
+        switch config.strategy {
+        case .evolution:
+            try EvolutionStrategy(space: space, settings: settings, replaying: earlier)
+        case .random:
+            try RandomStrategy(space: space, settings: settings, replaying: earlier)
         }
     }
 
@@ -181,7 +186,8 @@ struct ArchitectureSearch {
                     "space": try JSONValue(parsing: JSONEncoder().encode(architecture.space)),
                     "macs": .int(Int64(candidate.cost.macs)),
                     "params": .int(Int64(candidate.cost.params)),
-                    "score": [
+                    "score": .double(candidate.score?.value ?? 0),
+                    "evaluation": [
                         "map": .double(again.metrics.ap), "map50": .double(again.metrics.ap50),
                         "loss": .double(again.loss), "images": .int(Int64(scorer.imageCount)),
                         "interval95": again.intervals(seed: context.seed),

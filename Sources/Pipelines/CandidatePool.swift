@@ -4,9 +4,9 @@
 // threads of their own.
 
 import Dispatch
-package import Foundation
-package import Search
-package import Torch
+import Foundation
+import Search
+import Torch
 
 struct CandidatePool {
     private let context: any RunContext

@@ -1,9 +1,9 @@
 // A network's parameters as a safetensors file, and back, with what must agree written beside them.
 
 package import Configs
-package import Detectors
+import Detectors
 package import Foundation
-package import NN
+import NN
 package import SearchSpaces
 package import Torch
 

@@ -1,12 +1,12 @@
 // Steps 1 and 4 of DetNAS: a supernet, or one architecture, trained as a classifier.
 
-package import Configs
-package import Datasets
-package import Detectors
-package import Foundation
-package import NN
-package import SearchSpaces
-package import Torch
+import Configs
+import Datasets
+import Detectors
+import Foundation
+import NN
+import SearchSpaces
+import Torch
 
 /// Trains a classifier; with a supernet each step takes one uniform path.
 struct ClassifierTraining {

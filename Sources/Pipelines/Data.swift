@@ -1,10 +1,10 @@
 // Data sets by name: found under the configured roots, checked, and turned into batches.
 
-package import Annotations
-package import Configs
-package import Datasets
-package import Foundation
-package import Torch
+import Annotations
+import Configs
+import Datasets
+import Foundation
+import Torch
 
 extension RunContext {
     /// The folder of the data set called `name`.

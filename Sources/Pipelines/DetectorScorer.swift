@@ -1,14 +1,14 @@
 // What one path of a detector is worth: exact batch-norm statistics, then loss and COCO figures.
 
-package import Annotations
-package import Configs
-package import Datasets
-package import Detectors
-package import Evaluation
-package import Foundation
-package import NN
-package import SearchSpaces
-package import Torch
+import Annotations
+import Configs
+import Datasets
+import Detectors
+import Evaluation
+import Foundation
+import NN
+import SearchSpaces
+import Torch
 
 /// Scores paths of one detector on one list of images. Everything in it is shared and only read, so several
 /// threads may score at once; a path's result depends on nothing but the path.

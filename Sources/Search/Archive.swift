@@ -1,8 +1,8 @@
 // Everything a search has evaluated, once each. Its lines are a journal: a search that was killed is
 // resumed by reading them back, and the parents, the results and the listing all come from here.
 
-import Foundation
-import SearchSpaces
+package import Foundation
+package import SearchSpaces
 
 /// Why a candidate or a line was not taken. Nothing was changed.
 package enum ArchiveError: Error, Hashable, CustomStringConvertible {

@@ -1,7 +1,7 @@
 // What a search knows about one genome: where it came from, what it costs, what it scored or why it
 // could not be scored.
 
-import SearchSpaces
+package import SearchSpaces
 
 /// How good a candidate is, and everything needed to tell with what it may be compared.
 package struct Score: Hashable, Codable, Sendable {

@@ -1,6 +1,6 @@
 // The numbers of DetNAS's evolution (arXiv:1903.10979, section 4; children as in the official code).
 
-import SearchSpaces
+package import SearchSpaces
 
 /// How large a search is and how it makes children.
 package struct EvolutionSettings: Hashable, Codable, Sendable {

@@ -3,7 +3,7 @@
 // official code no genome is ever evaluated twice, every try counts against the cap, and when the
 // space under the limit is used up the search ends instead of looping.
 
-import SearchSpaces
+package import SearchSpaces
 
 /// Evolution over genomes within a cost limit.
 ///

@@ -1,6 +1,6 @@
 // Random search: what every other strategy has to beat at the same budget.
 
-import SearchSpaces
+package import SearchSpaces
 
 /// Distinct random genomes within a cost limit, in generations like the evolution's.
 ///

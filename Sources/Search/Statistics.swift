@@ -1,6 +1,6 @@
 // What is said about a search: how each generation did, and how far two orders agree.
 
-import SearchSpaces
+package import SearchSpaces
 
 /// How one generation did.
 package struct GenerationSummary: Hashable, Codable, Sendable {

@@ -1,7 +1,7 @@
 // What proposes genomes. Between `ask` and `tell` anything may evaluate them, in any order and at
 // any place; a strategy only ever sees candidates.
 
-import SearchSpaces
+package import SearchSpaces
 
 /// Proposes candidates and learns from their scores.
 ///

@@ -1,0 +1,107 @@
+// What may be set about a server: where it listens, what it allows, how long it waits.
+
+package import Foundation
+
+extension HTTPServer {
+    package struct Configuration: Sendable {
+        /// A loopback address, or `localhost`. Others are refused: nothing here is encrypted.
+        package var host: String
+        /// 0 takes any free port; `start()` returns it.
+        package var port: UInt16
+        package var limits = Limits()
+        package var deadlines = Deadlines()
+        /// How many handlers run at once, each on a serial queue.
+        package var handlerQueues = 2
+        /// The names a request's `Host` may carry, without port; any other gets 421. It keeps a foreign web
+        /// page from reaching the server through a name of its own that points here (DNS rebinding).
+        package var hostNames: Set<String> = ["localhost", "127.0.0.1", "[::1]"]
+        /// Called in order, on a queue of its own, when a response is through or its client left.
+        package var accessLog: (@Sendable (AccessEntry) -> Void)?
+
+        package init(host: String = "127.0.0.1", port: UInt16 = 0) {
+            self.host = host
+            self.port = port
+        }
+    }
+
+    /// In bytes, where nothing else is said.
+    package struct Limits: Sendable {
+        package var head = 16 * 1024
+        /// How many fields a head may have.
+        package var fields = 100
+        package var target = 8 * 1024
+        /// How many connections are open at once; further ones wait unaccepted.
+        package var connections = 1024
+        package var connectionsPerPeer = 64
+        /// The line before a chunk, with its extensions.
+        package var chunkLine = 256
+        /// All trailers of one request together.
+        package var trailers = 8 * 1024
+        /// What a stream may hold for a slow client before its connection is closed.
+        package var streamBacklog = 256 * 1024
+
+        package init() {}
+    }
+
+    /// In seconds; each is looked at every 250 ms.
+    package struct Deadlines: Sendable {
+        /// From a head's first byte to its last.
+        package var head: TimeInterval = 10
+        /// While a body's next bytes are awaited.
+        package var body: TimeInterval = 30
+        /// Between two requests.
+        package var idle: TimeInterval = 60
+        /// While the client takes nothing of what is written.
+        package var write: TimeInterval = 30
+        /// After a closing answer, while the client may still be sending.
+        package var linger: TimeInterval = 5
+
+        package init() {}
+
+        /// How often deadlines are looked at, in nanoseconds.
+        var sweep: UInt64 {
+            let shortest = min(head, body, idle, write, linger)
+            return UInt64(max(0.01, min(0.25, shortest / 4)) * 1e9)
+        }
+    }
+
+    /// One line of the access log.
+    package struct AccessEntry: Sendable {
+        package var requestID: String
+        package var peer: String
+        /// Empty when the request line could not be read.
+        package var method: String
+        /// As it was sent, still percent-encoded.
+        package var target: String
+        /// The pattern of the route that took the request.
+        package var route: String?
+        /// Nil when the client left before it was answered.
+        package var status: Int?
+        /// Head and content of the response, as far as they were sent.
+        package var bytesSent: Int
+        /// From the first byte of the request's head to the last byte of the response.
+        package var seconds: TimeInterval
+        /// False when the response was cut off.
+        package var isComplete: Bool
+    }
+}
+
+/// Why a server did not start.
+package enum HTTPServerError: Error, Equatable, CustomStringConvertible {
+    case addressInUse(host: String, port: UInt16)
+    case notLoopback(host: String)
+    case cannotListen(host: String, port: UInt16, reason: String)
+    case alreadyStarted
+
+    package var description: String {
+        switch self {
+        case .addressInUse(let host, let port):
+            "\(host):\(port) is already in use; choose another port, or 0 for any free one"
+        case .notLoopback(let host):
+            "cannot listen on \"\(host)\": only loopback addresses (127.0.0.1, ::1, localhost) are allowed"
+        case .cannotListen(let host, let port, let reason):
+            "cannot listen on \(host):\(port): \(reason)"
+        case .alreadyStarted: "the server was already started"
+        }
+    }
+}

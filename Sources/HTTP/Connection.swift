@@ -1,0 +1,321 @@
+// One connection as a state machine: bytes, readiness and answers go in, bytes come out. It never waits and
+// never blocks; all of it runs on the I/O thread.
+
+internal import Foundation
+
+final class Connection {
+    enum Phase {
+        case head  // between requests, or amid the head of one
+        case body
+        case handling  // the handler has the request
+        case replying
+        case streaming(ResponseStream)
+        case lingering  // answered for good; what the client still sends is thrown away
+        case closed
+    }
+
+    /// The request being served, from the first byte of its head to the last of its response.
+    struct Current {
+        var started: UInt64
+        var head: RequestHead?
+        var asked: Asked
+        var route: HTTPRoute?
+        var parameters: [String: String] = [:]
+        var exchange: Exchange?
+        var status: Int?
+        var sentBefore = 0
+    }
+
+    let token: UInt64
+    let peer: String
+    /// When something must have happened (monotonic, in nanoseconds).
+    var deadline: UInt64 = .max
+
+    let transport: Transport
+    let service: Service
+    var phase = Phase.head
+    var inbox = Inbox()
+    var outbox = Outbox()
+    private var scanner = HeadScanner()
+    var reader: BodyReader?
+    var current: Current?
+    var closesAfterReply = false
+    var isDraining = false
+    var isDeferred = false
+    var isWaitingForFile = false
+    var isStalled = false
+    private var peerIsDone = false
+
+    init(token: UInt64, socket: Int32, peer: String, service: Service) {
+        self.token = token
+        self.peer = peer
+        self.service = service
+        transport = Transport(descriptor: socket)
+        arm(service.configuration.deadlines.idle)
+    }
+
+    var descriptor: Int32 { transport.descriptor }
+    var isClosed: Bool { if case .closed = phase { true } else { false } }
+
+    /// What to be woken for.
+    var interest: UInt32 {
+        let out = Readiness.output
+        // While nothing is read, only this tells that the client has left.
+        let left = peerIsDone ? 0 : Readiness.peerDone
+        switch phase {
+        case .head, .lingering: return Readiness.input
+        case .body: return Readiness.input | (outbox.isEmpty ? 0 : out)
+        case .handling: return left
+        case .replying: return isWaitingForFile ? left : out | left
+        case .streaming: return isStalled ? out | left : left
+        case .closed: return 0
+        }
+    }
+
+    // MARK: What happens to it
+
+    func ready(_ events: UInt32, scratch: UnsafeMutableRawBufferPointer) {
+        if events & Readiness.broken != 0 { return close() }
+        if events & Readiness.input != 0 { receive(scratch) }
+        if events & Readiness.output != 0 { advance() }
+        if events & Readiness.peerDone != 0 { peerFinished() }
+    }
+
+    func obey(_ order: Order) {
+        switch order {
+        case .reply(let exchange, let reply):
+            guard current?.exchange === exchange else { return }
+            begin(reply)
+        case .deferred(let exchange):
+            guard current?.exchange === exchange, case .handling = phase else { return }
+            isDeferred = true
+            if peerIsDone { return close() }
+            if isDraining { exchange.drain() }
+        case .stream(let exchange, let reply, let stream):
+            guard current?.exchange === exchange else { return stream.clientLeft() }
+            if current?.asked.minorVersion == 0 { closesAfterReply = true }
+            begin(reply, then: stream)
+            if peerIsDone { return close() }
+            if isDraining { stream.drain() }
+        case .streamMoved(let stream):
+            guard case .streaming(let mine) = phase, mine === stream else { return }
+        case .streamOverflowed(let stream):
+            guard case .streaming(let mine) = phase, mine === stream else { return }
+            return close()
+        case .fileIsWarm: isWaitingForFile = false
+        case .drain: drain()
+        }
+        advance()
+    }
+
+    /// The deadline has passed.
+    func expire() {
+        switch phase {
+        case .head where current != nil:
+            refuse(HTTPProblem(408, "request-timeout", "the head took too long"))
+        case .body: refuse(HTTPProblem(408, "request-timeout", "the body stopped coming"))
+        default: return close()
+        }
+        advance()
+    }
+
+    func close() {
+        if isClosed { return }
+        if case .streaming(let stream) = phase { stream.clientLeft() }
+        current?.exchange?.clientLeft()
+        log(isComplete: false)
+        phase = .closed
+        deadline = .max
+        transport.close()
+    }
+
+    private func drain() {
+        isDraining = true
+        switch phase {
+        case .head where inbox.isEmpty: close()
+        case .lingering: arm(min(0.5, service.configuration.deadlines.linger))
+        case .handling where isDeferred: current?.exchange?.drain()
+        case .streaming(let stream): stream.drain()
+        default: break
+        }
+    }
+
+    // MARK: Reading
+
+    private func receive(_ scratch: UnsafeMutableRawBufferPointer) {
+        switch transport.receive(into: scratch) {
+        case .moved(let count):
+            if case .lingering = phase { return }
+            inbox.append(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
+            if case .body = phase { arm(service.configuration.deadlines.body) }
+            advance()
+        case .wouldBlock: break
+        case .ended:
+            switch phase {
+            case .head where current != nil, .body:
+                refuse(.malformed("the request ends early"))
+                advance()
+            case .head, .lingering: close()
+            default: peerIsDone = true
+            }
+        case .failed: close()
+        }
+    }
+
+    /// The client sends nothing more. It may have gone, or wait for the answer of what it sent: whoever
+    /// waits for long is taken to have gone.
+    private func peerFinished() {
+        switch phase {
+        case .handling where isDeferred, .streaming: close()
+        case .handling, .replying: peerIsDone = true
+        case .head, .body, .lingering, .closed: break  // reading tells
+        }
+    }
+
+    /// Goes on as far as what has come in and gone out allows.
+    private func advance() {
+        while step() {}
+    }
+
+    /// Whether there may be more to do.
+    private func step() -> Bool {
+        switch phase {
+        case .head: readHead()
+        case .body: readBody()
+        case .replying, .streaming: send()
+        case .handling, .lingering, .closed: false
+        }
+    }
+
+    private func readHead() -> Bool {
+        guard !inbox.isEmpty else { return false }
+        if current == nil {
+            current = Current(
+                started: monotonicNow(),
+                asked: Asked(id: Self.newID()),
+                sentBefore: outbox.sent,
+            )
+            arm(service.configuration.deadlines.head)
+        }
+        do throws(HTTPProblem) {
+            let limits = service.configuration.limits
+            guard let length = try scanner.scan(inbox, limit: limits.head) else { return false }
+            let head = try RequestHead(
+                parsing: inbox.prefix(length).dropFirst(scanner.leading),
+                limits: limits,
+                hostNames: service.configuration.hostNames,
+            )
+            inbox.drop(length)
+            scanner = HeadScanner()
+            try accept(head)
+        } catch {
+            refuse(error)
+        }
+        return true
+    }
+
+    /// Decides from the head alone whether the request is taken.
+    private func accept(_ head: RequestHead) throws(HTTPProblem) {
+        let asked = Asked(
+            method: head.method,
+            headers: head.headers,
+            minorVersion: head.minorVersion,
+            id: head.headers["X-Request-Id"].flatMap { Self.isFitID($0) ? $0 : nil }
+                ?? Self.newID(),
+        )
+        current?.head = head
+        current?.asked = asked
+        closesAfterReply = !head.keepsAlive
+        guard Router.methods.contains(head.method) else { throw RequestHead.unknownMethod }
+        if head.target.isServer { return answerOptions(service.router.allMethods, head) }
+        switch service.router.route(head.method, head.target.segments) {
+        case .unknownPath:
+            throw HTTPProblem(404, "not-found", "there is nothing at \(head.target.path)")
+        case .wrongMethod(let allowed):
+            if head.method == "OPTIONS" { return answerOptions(allowed, head) }
+            let allow = allowed.joined(separator: ", ")
+            throw HTTPProblem(
+                405,
+                "method-not-allowed",
+                "\(head.method) is not allowed here; allowed: \(allow)",
+                fields: ["Allow": allow],
+            )
+        case .found(let route, let parameters):
+            current?.route = route
+            current?.parameters = parameters
+            let reader = try BodyReader(
+                head.framing,
+                limit: route.bodyLimit,
+                limits: service.configuration.limits,
+            )
+            if head.expectsContinue, !reader.isWhole, inbox.isEmpty {
+                outbox.append(Data("HTTP/1.1 100 Continue\r\n\r\n".utf8))
+            }
+            self.reader = reader
+            phase = .body
+            arm(service.configuration.deadlines.body)
+        }
+    }
+
+    private func answerOptions(_ allowed: [String], _ head: RequestHead) {
+        if head.framing != .none, head.framing != .length(0) { closesAfterReply = true }
+        let headers = HTTPHeaders([("Allow", allowed.joined(separator: ", "))])
+        answer(HTTPResponse(status: 204, headers: headers))
+    }
+
+    private func readBody() -> Bool {
+        if !outbox.isEmpty, case .failed = outbox.send(through: transport) {
+            close()
+            return false
+        }
+        do throws(HTTPProblem) {
+            try reader?.read(&inbox)
+        } catch {
+            refuse(error)
+            return true
+        }
+        guard let reader, reader.isWhole else { return false }
+        self.reader = nil
+        handle(reader.body)
+        return true
+    }
+
+    private func handle(_ body: Data) {
+        guard let asked = current?.asked, let head = current?.head, let route = current?.route
+        else { return close() }
+        let exchange = Exchange(asked, connection: token, service: service)
+        current?.exchange = exchange
+        isDeferred = false
+        phase = .handling
+        deadline = .max
+        exchange.start(
+            route.handle,
+            HTTPRequest(
+                method: head.method,
+                path: head.target.path,
+                parameters: current?.parameters ?? [:],
+                query: head.target.query,
+                headers: head.headers,
+                body: body,
+                id: asked.id,
+            ),
+        )
+    }
+
+    // MARK: Details
+
+    func arm(_ seconds: TimeInterval) {
+        deadline = monotonicNow() + UInt64(seconds * 1e9)
+    }
+
+    static func newID() -> String {
+        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+        return "req_" + String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    /// Whether an id from outside may stand in a field, a log line and a problem.
+    private static func isFitID(_ id: String) -> Bool {
+        (1...128).contains(id.utf8.count)
+            && id.utf8.allSatisfy { $0.isDigit || $0.isLetter || "._:-".utf8.contains($0) }
+    }
+}

@@ -1,0 +1,121 @@
+// The socket that takes connections: made, named in errors, and accepted from.
+
+internal import CHTTP
+internal import Glibc
+
+struct Listener {
+    let descriptor: Int32
+    let port: UInt16
+
+    /// Listens on a loopback address.
+    init(host: String, port: UInt16) throws(HTTPServerError) {
+        let name = host == "localhost" ? "127.0.0.1" : host
+        var v4 = sockaddr_in()
+        var v6 = sockaddr_in6()
+        if inet_pton(AF_INET, name, &v4.sin_addr) == 1 {
+            // 127.0.0.0/8, in network order.
+            guard v4.sin_addr.s_addr & 0xFF == 127 else { throw .notLoopback(host: host) }
+            v4.sin_family = sa_family_t(AF_INET)
+            v4.sin_port = port.bigEndian
+            descriptor = try Self.listen(v4, AF_INET, host: host, port: port)
+        } else if inet_pton(AF_INET6, name, &v6.sin6_addr) == 1, Self.text(v6) == "::1" {
+            v6.sin6_family = sa_family_t(AF_INET6)
+            v6.sin6_port = port.bigEndian
+            descriptor = try Self.listen(v6, AF_INET6, host: host, port: port)
+        } else {
+            throw .notLoopback(host: host)
+        }
+        self.port = Self.boundPort(descriptor)
+    }
+
+    private static func listen<Address>(
+        _ address: Address,
+        _ family: Int32,
+        host: String,
+        port: UInt16,
+    ) throws(HTTPServerError) -> Int32 {
+        let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(family, kind, 0)
+        var on: Int32 = 1
+        setsockopt(
+            descriptor,
+            SOL_SOCKET,
+            SO_REUSEADDR,
+            &on,
+            socklen_t(MemoryLayout<Int32>.size),
+        )
+        let isBound = withUnsafeBytes(of: address) { bytes in
+            guard let base = bytes.baseAddress else { return false }
+            return bind(
+                descriptor,
+                base.assumingMemoryBound(to: sockaddr.self),
+                socklen_t(bytes.count),
+            )
+                == 0
+        }
+        guard descriptor >= 0, isBound, Glibc.listen(descriptor, 1024) == 0 else {
+            let code = errno
+            if descriptor >= 0 { close(descriptor) }
+            if code == EADDRINUSE { throw .addressInUse(host: host, port: port) }
+            throw .cannotListen(host: host, port: port, reason: String(cString: strerror(code)))
+        }
+        return descriptor
+    }
+
+    private static func boundPort(_ descriptor: Int32) -> UInt16 {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        _ = withUnsafeMutableBytes(of: &storage) { bytes in
+            bytes.baseAddress.map {
+                getsockname(descriptor, $0.assumingMemoryBound(to: sockaddr.self), &length)
+            }
+        }
+        // The port has the same place in both families.
+        return withUnsafeBytes(of: storage) { $0.loadUnaligned(as: sockaddr_in.self) }.sin_port
+            .bigEndian
+    }
+
+    enum Accepted {
+        case connection(socket: Int32, peer: String)
+        case none
+        /// A connection that was gone again; there may be others.
+        case aborted
+        /// No descriptor or no memory is left.
+        case exhausted
+    }
+
+    func accept() -> Accepted {
+        var storage = sockaddr_storage()
+        let socket = chttp_accept(descriptor, &storage)
+        switch socket {
+        case 0...: return .connection(socket: socket, peer: Self.peer(storage))
+        case -EAGAIN: return .none
+        case -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM: return .exhausted
+        default: return .aborted
+        }
+    }
+
+    private static func peer(_ storage: sockaddr_storage) -> String {
+        withUnsafeBytes(of: storage) { bytes in
+            if Int32(storage.ss_family) == AF_INET6 {
+                return text(bytes.loadUnaligned(as: sockaddr_in6.self))
+            }
+            var address = bytes.loadUnaligned(as: sockaddr_in.self).sin_addr
+            return text(AF_INET, &address)
+        }
+    }
+
+    private static func text(_ address: sockaddr_in6) -> String {
+        var address = address.sin6_addr
+        return text(AF_INET6, &address)
+    }
+
+    private static func text(_ family: Int32, _ address: UnsafeRawPointer) -> String {
+        var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        guard inet_ntop(family, address, &buffer, socklen_t(buffer.count)) != nil else { return "" }
+        return String(
+            decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)),
+            as: UTF8.self,
+        )
+    }
+}

@@ -1,0 +1,119 @@
+// A server with one route of each sort, on a free port.
+
+import Foundation
+import Synchronization
+
+@testable import HTTP
+
+/// Drains when it is let go.
+final class TestServer: Sendable {
+    let port: UInt16
+    let server: HTTPServer
+    /// Streams opened by `GET /events`, in order.
+    let streams = Shared<any HTTPStream>()
+    /// Responders of `GET /wait`, in order.
+    let waiting = Shared<any HTTPResponder>()
+    /// Names of what was called back.
+    let calls = Shared<String>()
+    let log = Shared<HTTPServer.AccessEntry>()
+
+    init(
+        file: HTTPFile = HTTPFile(path: "/dev/null", etag: "none"),
+        _ change: (inout HTTPServer.Configuration) -> Void = { _ in },
+    ) throws {
+        var configuration = HTTPServer.Configuration()
+        configuration.limits.connectionsPerPeer = 1024
+        configuration.accessLog = { [log] in log.append($0) }
+        change(&configuration)
+        server = HTTPServer(
+            configuration: configuration,
+            routes: Self.routes(file, streams: streams, waiting: waiting, calls: calls),
+        )
+        port = try server.start()
+    }
+
+    deinit { server.drain(timeout: 0) }
+
+    func connect(patience: Double = 5, receiveBuffer: Int32? = nil) throws -> RawClient {
+        try RawClient(port: port, patience: patience, receiveBuffer: receiveBuffer)
+    }
+
+    private static func routes(
+        _ file: HTTPFile,
+        streams: Shared<any HTTPStream>,
+        waiting: Shared<any HTTPResponder>,
+        calls: Shared<String>,
+    ) -> [HTTPRoute] {
+        [
+            HTTPRoute("GET", "/hello") { _ in .now(.text("hello")) },
+            HTTPRoute("POST", "/echo", bodyLimit: 1000) { request in
+                .now(HTTPResponse(status: 200, body: .bytes(request.body)))
+            },
+            HTTPRoute("POST", "/plain") { _ in .now(.text("no body")) },
+            HTTPRoute("GET", "/jobs/{id}") { .now(.text("job \($0.parameters["id"] ?? "?")")) },
+            HTTPRoute("GET", "/jobs/latest") { _ in .now(.text("the latest")) },
+            HTTPRoute("GET", "/query") { request in
+                .now(.text(request.query.map { "\($0.name)=\($0.value)" }.joined(separator: "|")))
+            },
+            HTTPRoute("GET", "/file") { _ in
+                .now(HTTPResponse(status: 200, body: .file(file)))
+            },
+            HTTPRoute("GET", "/injected") { request in
+                var response = HTTPResponse.text("ok")
+                response.headers.add("X-Echo", request.query.first?.value ?? "")
+                response.headers.add("X-Bad\r\nSet-Cookie", "a")
+                return .now(response)
+            },
+            HTTPRoute("GET", "/slow") { _ in
+                Thread.sleep(forTimeInterval: 0.3)
+                return .now(.text("slow"))
+            },
+            HTTPRoute("GET", "/big") { _ in
+                .now(HTTPResponse(status: 200, body: .bytes(Data(count: 64 << 20))))
+            },
+            HTTPRoute("GET", "/events") { _ in
+                .later { responder in
+                    let type = HTTPHeaders([("Content-Type", "text/event-stream")])
+                    let stream = responder.stream(status: 200, headers: type)
+                    stream.onClose { calls.append("stream closed") }
+                    streams.append(stream)
+                }
+            },
+            HTTPRoute("GET", "/wait") { _ in
+                .later { responder in
+                    responder.onClose { calls.append("waiting closed") }
+                    waiting.append(responder)
+                }
+            },
+            HTTPRoute("GET", "/forgotten") { _ in .later { _ in } },
+        ]
+    }
+}
+
+extension HTTPResponse {
+    static func text(_ text: String) -> HTTPResponse {
+        HTTPResponse(
+            status: 200,
+            headers: HTTPHeaders([("Content-Type", "text/plain")]),
+            body: .bytes(Data(text.utf8)),
+        )
+    }
+}
+
+/// A list that many threads fill and a test waits for.
+final class Shared<Element: Sendable>: Sendable {
+    private let elements = Mutex<[Element]>([])
+
+    func append(_ element: Element) { elements.withLock { $0.append(element) } }
+
+    var all: [Element] { elements.withLock { $0 } }
+
+    /// All elements, as soon as there are `count`; what there is after `seconds`.
+    func wait(for count: Int, seconds: Double = 5) -> [Element] {
+        let end = Date(timeIntervalSinceNow: seconds)
+        while all.count < count, Date() < end { usleep(1000) }
+        return all
+    }
+
+    func removeAll() { elements.withLock { $0 = [] } }
+}

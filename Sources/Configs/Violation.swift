@@ -9,6 +9,7 @@ package struct Violation: Hashable, Sendable, Codable {
         case outOfRange = "out_of_range"
         case notAllowed = "not_allowed"
         case conflict  // two fields, each fine alone, that cannot both hold
+        case notFound = "not_found"  // what it names is not there
     }
 
     /// Where: a JSON pointer (RFC 6901), such as `/spec/training/batch`.

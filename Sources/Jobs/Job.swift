@@ -4,13 +4,13 @@ package import Configs
 package import Foundation
 
 /// What a job may use.
-package struct JobLimits: Codable, Equatable, Sendable {
+package struct JobBudget: Codable, Equatable, Sendable {
     /// Running time in seconds over all attempts, waiting not counted; nil: no limit.
-    package var maxSeconds: Double?
+    package var maxSeconds: Int?
     /// How often it may fail by crash or retriable error, the first time included.
     package var maxAttempts: Int
 
-    package init(maxSeconds: Double? = nil, maxAttempts: Int = 3) {
+    package init(maxSeconds: Int? = nil, maxAttempts: Int = 3) {
         self.maxSeconds = maxSeconds
         self.maxAttempts = maxAttempts
     }
@@ -75,6 +75,8 @@ package struct Attempt: Codable, Equatable, Sendable {
     package var pid: Int?
     /// Clock ticks since boot at which the process started: with `pid` it names one process.
     package var processStart: Int64?
+    /// The newest epoch before it: an error of an older one is not its own.
+    package var epochsBefore = 0
     /// Newest time the worker was heard.
     package var heardAt: Date?
     package var outcome: String?
@@ -99,7 +101,7 @@ package struct Job: Codable, Equatable, Sendable {
     package var seed = 0
     package var cores = 1
     package var device = "cpu"
-    package var limits = JobLimits()
+    package var limits = JobBudget()
     /// With every default filled in.
     package let spec: JSONValue
     package let submittedSpec: JSONValue

@@ -76,6 +76,9 @@ extension Job {
         switch end.wish {
         case .cancel:
             return .cancelled
+        // The request came while the worker was ending by itself.
+        case _ where cancel != nil:
+            return .cancelled
         case .timeUp:
             let limit = limits.maxSeconds.map { "\($0)" } ?? "?"
             return .failed(failure("time_limit", "ran longer than limits.maxSeconds, \(limit) s"))

@@ -7,9 +7,9 @@ import Testing
 
 private let noon = Date(timeIntervalSince1970: 1_790_000_000)
 
-private func job(maxAttempts: Int = 3, maxSeconds: Double? = nil) -> Job {
+private func job(maxAttempts: Int = 3, maxSeconds: Int? = nil) -> Job {
     var job = Job(kind: .supernetPretrain, spec: [:], createdAt: noon)
-    job.limits = JobLimits(maxSeconds: maxSeconds, maxAttempts: maxAttempts)
+    job.limits = JobBudget(maxSeconds: maxSeconds, maxAttempts: maxAttempts)
     return job
 }
 

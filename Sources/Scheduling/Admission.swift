@@ -1,0 +1,212 @@
+// What is looked at before a job is taken: its data sets, what it refers to, whether its limit can be met.
+
+package import Configs
+internal import Foundation
+internal import JobStore
+package import Jobs
+package import SearchSpaces
+
+/// What is known of something a spec refers to, or of what a spec will make.
+package struct Lineage: Equatable, Sendable {
+    package var space: SearchSpace?
+    package var shuffle: Int?
+
+    package init(space: SearchSpace? = nil, shuffle: Int? = nil) {
+        self.space = space
+        self.shuffle = shuffle
+    }
+}
+
+/// Checks requests against this server: its disk, its store, its cores.
+package struct Admission: Sendable {
+    private let store: JobStore
+    private let settings: Scheduler.Settings
+
+    package init(_ scheduler: Scheduler) {
+        store = scheduler.store
+        settings = scheduler.settings
+    }
+
+    /// The job that `request` asks for, not stored yet.
+    /// - Throws: `Violations`, or what the store throws.
+    package func job(for request: JobRequest) throws -> (job: Job, lineage: Lineage) {
+        var faults: [Violation] = []
+        let lineage = try check(request, at: "", earlier: [:], &faults)
+        guard faults.isEmpty else { throw Violations(faults) }
+        return (try job(request, lineage), lineage)
+    }
+
+    /// The jobs of a pipeline, in order, not stored yet.
+    /// - Throws: `Violations`, or what the store throws.
+    package func jobs(
+        for request: PipelineRequest, id: String
+    ) throws -> [(job: Job, lineage: Lineage)] {
+        var faults: [Violation] = []
+        var made: [String: (id: JobID, lineage: Lineage)] = [:]
+        var jobs: [(Job, Lineage)] = []
+        for (index, step) in request.steps.enumerated() {
+            let lineage = try check(
+                step, at: "/steps/\(index)", earlier: made.mapValues(\.lineage), &faults)
+            var job = try job(step, lineage)
+            job.pipeline = id
+            job.step = step.name
+            job.needs = PipelineRequest.dependencies(of: step).compactMap { made[$0]?.id }.sorted()
+            made[step.name] = (job.id, lineage)
+            jobs.append((job, lineage))
+        }
+        guard faults.isEmpty else { throw Violations(faults) }
+        return jobs
+    }
+
+    private func job(_ request: JobRequest, _ lineage: Lineage) throws -> Job {
+        var job = Job(
+            kind: request.kind, spec: request.spec.json, submittedSpec: request.submittedSpec)
+        job.name = request.name
+        job.labels = request.labels
+        job.priority = request.priority
+        job.seed = request.seed
+        job.cores = request.cores
+        job.device = request.device.rawValue
+        job.limits = JobBudget(
+            maxSeconds: request.limits.maxSeconds, maxAttempts: request.limits.maxAttempts)
+        job.space = try lineage.space.map { try JSON.value($0) }
+        job.shuffle = lineage.shuffle
+        return job
+    }
+
+    private func check(
+        _ request: JobRequest, at place: String, earlier: [String: Lineage],
+        _ faults: inout [Violation]
+    ) throws -> Lineage {
+        if request.cores > settings.cores.count {
+            faults.append(
+                Violation(
+                    "\(place)/cores", .outOfRange,
+                    "\(request.cores) cores asked, this server gives jobs \(settings.cores.count)",
+                    allowed: "1...\(settings.cores.count)"))
+        }
+        for need in request.spec.datasets(at: "\(place)/spec") { check(need, &faults) }
+        var input = Lineage()
+        for need in request.spec.references(at: "\(place)/spec") {
+            input = try lineage(of: need, earlier, &faults)
+        }
+        let lineage = outcome(of: request.spec, input, at: "\(place)/spec", &faults)
+        if case .search(let config) = request.spec {
+            check(config.limit, in: lineage.space, at: "\(place)/spec/limit", &faults)
+        }
+        return lineage
+    }
+
+    private func check(_ need: DatasetNeed, _ faults: inout [Violation]) {
+        let found = settings.datasetRoots.lazy.compactMap { root in
+            root.dataset(need.dataset).map { (root, $0) }
+        }.first
+        guard let (root, folder) = found else {
+            let names = settings.datasetRoots.flatMap(\.datasets).map { "\"\($0)\"" }
+            faults.append(
+                Violation(
+                    need.pointer, .notFound,
+                    "no data set \"\(need.dataset)\" under the roots of this server",
+                    allowed: names.isEmpty ? "none: see --datasets" : names.joined(separator: ", ")))
+            return
+        }
+        for path in need.paths where root.path(path.path, in: folder) == nil {
+            faults.append(
+                Violation(
+                    path.pointer, .notFound,
+                    "the data set \"\(need.dataset)\" has no \"\(path.path)\"",
+                    allowed: "a path that exists within the data set"))
+        }
+    }
+
+    /// What a reference brings along. One to an earlier step was checked with the pipeline.
+    private func lineage(
+        of need: ReferenceNeed, _ earlier: [String: Lineage], _ faults: inout [Violation]
+    ) throws -> Lineage {
+        switch (need.reference, need.expected) {
+        case (.from(let step, _), _):
+            return earlier[step] ?? Lineage()
+        case (.id(let id), .checkpoint(let kinds)):
+            let allowed = "a checkpoint of kind "
+                + kinds.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")
+            guard let found = try store.checkpoint(id) else {
+                faults.append(
+                    Violation(need.pointer, .notFound, "no checkpoint \"\(id)\"", allowed: allowed))
+                return Lineage()
+            }
+            if !kinds.contains(where: { $0.rawValue == found.kind }) {
+                faults.append(
+                    Violation(
+                        need.pointer, .notAllowed, "\(id) is a checkpoint of kind \"\(found.kind)\"",
+                        allowed: allowed))
+            }
+            let maker = try store.job(found.job)
+            return Lineage(space: maker?.space.flatMap(space), shuffle: maker?.shuffle)
+        case (.id(let id), .architecture):
+            guard let found = try store.architecture(id) else {
+                faults.append(
+                    Violation(
+                        need.pointer, .notFound, "no architecture \"\(id)\"",
+                        allowed: "an id of GET /v1/architectures"))
+                return Lineage()
+            }
+            return Lineage(space: space(found.spaceValue))
+        }
+    }
+
+    private func space(_ json: JSONValue) -> SearchSpace? {
+        (try? JSON.data(json)).flatMap { try? JSON.read(SearchSpace.self, from: $0) }
+    }
+
+    /// The space and shuffle method of what the job makes; notes those that its input does not have.
+    private func outcome(
+        of spec: JobSpec, _ input: Lineage, at place: String, _ faults: inout [Violation]
+    ) -> Lineage {
+        switch spec {
+        case .pretrain(let config):
+            return Lineage(space: config.space.space, shuffle: config.shuffle)
+        case .finetune(let config):
+            if let mine = config.space?.space, let its = input.space, mine != its {
+                faults.append(
+                    Violation(
+                        "\(place)/space", .conflict,
+                        "the checkpoint was made in the space \"\(its.name)\"",
+                        allowed: "the same space, or none"))
+            }
+            if let mine = config.shuffle, let its = input.shuffle, mine != its {
+                faults.append(
+                    Violation(
+                        "\(place)/shuffle", .conflict,
+                        "the checkpoint was made with shuffle method \(its), not \(mine)",
+                        allowed: "\(its), or none"))
+            }
+            return Lineage(
+                space: config.space?.space ?? input.space,
+                shuffle: config.shuffle ?? input.shuffle ?? 1)
+        case .search:
+            return input
+        case .retrain(let config):
+            if case .genome(_, let space) = config.architecture {
+                return Lineage(space: space.space, shuffle: config.shuffle)
+            }
+            return Lineage(space: input.space, shuffle: config.shuffle)
+        }
+    }
+
+    private func check(
+        _ limit: CostLimit?, in space: SearchSpace?, at place: String, _ faults: inout [Violation]
+    ) {
+        guard let limit, let space else { return }
+        let convention: CostConvention = limit.convention == .a ? .backbone : .classifier
+        let table = space.costTable(
+            .macs(convention), height: limit.imageSize, width: limit.imageSize)
+        guard limit.macs < table.minimum else { return }
+        faults.append(
+            Violation(
+                "\(place)/macs", .outOfRange,
+                "no architecture of \"\(space.name)\" costs \(limit.macs) MACs or less at"
+                    + " \(limit.imageSize) x \(limit.imageSize): the cheapest costs \(table.minimum)"
+                    + " (convention \(limit.convention.rawValue))",
+                allowed: ">= \(table.minimum)"))
+    }
+}

@@ -1,0 +1,101 @@
+// What the references in a spec stand for when its job starts.
+
+internal import Configs
+internal import Foundation
+package import JobStore
+package import Jobs
+
+/// A reference that stands for nothing usable.
+package struct InputFailure: Error, Equatable {
+    package let code: String
+    package let message: String
+
+    var asFailure: JobFailure { JobFailure(code: code, message: message) }
+}
+
+package struct Inputs {
+    private let store: JobStore
+
+    package init(store: JobStore) { self.store = store }
+
+    /// - Throws: `InputFailure`, or what the store throws.
+    package func resolve(_ job: Job) throws -> JobInputs {
+        guard case .success(let spec) = JobSpec.resolve(kind: job.kind, job.spec) else {
+            throw InputFailure(code: "internal", message: "the stored spec does not resolve")
+        }
+        var inputs = JobInputs()
+        for need in spec.references {
+            switch need.expected {
+            case .checkpoint(let kinds):
+                inputs.checkpoint = try checkpoint(need, kinds, for: job)
+            case .architecture:
+                inputs.architecture = try architecture(need, for: job)
+            }
+        }
+        return inputs
+    }
+
+    private func checkpoint(
+        _ need: ReferenceNeed, _ kinds: [CheckpointKind], for job: Job
+    ) throws -> InputCheckpoint {
+        let owner: JobID
+        let file: CheckpointFile
+        switch need.reference {
+        case .id(let id):
+            guard let found = try store.checkpoint(id) else {
+                throw InputFailure(code: "bad_checkpoint", message: "\(need.pointer): no checkpoint \(id)")
+            }
+            owner = found.job
+            file = CheckpointFile(
+                name: found.name, path: found.path, kind: found.kind, step: found.step,
+                sha256: found.sha256, bytes: found.bytes)
+        case .from(let step, _):
+            let maker = try maker(step, of: job)
+            guard let output = maker.outputs?.checkpoint else {
+                throw InputFailure(
+                    code: "bad_checkpoint", message: "\(need.pointer): \(step) left no checkpoint")
+            }
+            owner = maker.id
+            file = output
+        }
+        guard kinds.contains(where: { $0.rawValue == file.kind }) else {
+            let allowed = kinds.map(\.rawValue).joined(separator: ", ")
+            throw InputFailure(
+                code: "bad_checkpoint",
+                message: "\(need.pointer): \(file.name) is a \(file.kind), not a \(allowed)")
+        }
+        guard let path = store.runDirectory(of: owner).resolve(file.path),
+            FileManager.default.fileExists(atPath: path)
+        else {
+            throw InputFailure(
+                code: "bad_checkpoint", message: "\(need.pointer): the file of \(file.name) is gone")
+        }
+        return InputCheckpoint(path: path, sha256: file.sha256, kind: file.kind)
+    }
+
+    private func architecture(_ need: ReferenceNeed, for job: Job) throws -> InputArchitecture {
+        switch need.reference {
+        case .id(let id):
+            guard let found = try store.architecture(id) else {
+                throw InputFailure(
+                    code: "bad_architecture", message: "\(need.pointer): no architecture \(id)")
+            }
+            return InputArchitecture(space: found.spaceValue, genome: found.genome)
+        case .from(let step, _):
+            guard let found = try maker(step, of: job).outputs?.architectures?.first else {
+                throw InputFailure(
+                    code: "bad_architecture", message: "\(need.pointer): \(step) found no architecture")
+            }
+            return InputArchitecture(space: found.space, genome: found.genome)
+        }
+    }
+
+    private func maker(_ step: String, of job: Job) throws -> Job {
+        guard let pipeline = job.pipeline,
+            let maker = try store.pipeline(pipeline)?.jobs.first(where: { $0.step == step })
+        else {
+            throw InputFailure(code: "internal", message: "no earlier step is called \(step)")
+        }
+        return maker
+    }
+}

@@ -1,0 +1,224 @@
+// Gives cores to waiting jobs, and a supervisor to each worker; after a restart puts everything in order first.
+
+internal import Configs
+internal import Foundation
+package import JobStore
+package import Jobs
+
+/// The owner of all workers. Decisions are made on one serial queue by the rules of `Queue` and `Job`; each worker is
+/// watched on the serial queue of its slot. (A concurrent queue would get no thread beside computing work.)
+///
+/// `@unchecked Sendable`: all that changes is used on `control` alone.
+package final class Scheduler: @unchecked Sendable {
+    package struct Settings: Sendable {
+        package var cores: [Int]
+        /// The most workers at once.
+        package var slots: Int
+        package var worker: WorkerCommand
+        package var datasetRoots: [DatasetRoot]
+        /// How long a worker that was asked to stop may take before it is killed.
+        package var graceSeconds = 30.0
+        package var pollSeconds = 0.2
+        /// Between two tries to store the end of a job.
+        package var retrySeconds = 1.0
+        /// Silence after which a worker counts as stalled; workers beat every 10 s.
+        package var stallSeconds = 60.0
+        package var backoff = Backoff()
+
+        package init(
+            cores: [Int] = Machine.cores(), slots: Int? = nil, worker: WorkerCommand = .itself,
+            datasetRoots: [DatasetRoot] = []
+        ) {
+            self.cores = cores
+            self.slots = slots ?? cores.count
+            self.worker = worker
+            self.datasetRoots = datasetRoots
+        }
+    }
+
+    package let store: JobStore
+    package let settings: Settings
+    private let log: ServiceLog
+    private let control = DispatchQueue(label: "scheduler")
+    private var pool: CorePool
+    private var running: [JobID: (supervisor: Supervisor, slot: Int)] = [:]
+    private var slots: [DispatchQueue] = []
+    private var isStopping = false
+    private let workers = DispatchGroup()
+
+    package init(store: JobStore, settings: Settings, log: ServiceLog = .silent) {
+        self.store = store
+        self.settings = settings
+        self.log = log
+        pool = CorePool(settings.cores)
+    }
+
+    /// Adopts the workers that are alive, settles the others, and begins. When it returns no job is `running` that does
+    /// not run.
+    package func start() throws {
+        try control.sync {
+            for job in try store.jobs(in: [.running]) { try recover(job) }
+            pass()
+        }
+    }
+
+    /// Looks whether a job can be started: call it when one came in.
+    package func wake() { control.async { self.pass() } }
+
+    /// Asks a job to end. A waiting one has ended when this returns; a running one is told.
+    /// - Throws: `JobError` when it ended otherwise, `StoreError` when there is none.
+    package func cancel(_ id: JobID, _ mode: CancelMode) throws -> Job {
+        let job = try store.change(id) { try $0.requestCancel(mode, at: Date()) }
+        control.async {
+            if job.state == .running {
+                self.running[id]?.supervisor.ask(.cancel, now: job.cancel == .now)
+            }
+            self.pass()
+        }
+        return job
+    }
+
+    /// Which job sits on each core; nil: free.
+    package func placement() -> [(core: Int, job: JobID?)] {
+        control.sync {
+            pool.all.map { core in
+                (core, running.first { $0.value.supervisor.cores.contains(core) }?.key)
+            }
+        }
+    }
+
+    /// Starts nothing more, asks every worker to write a checkpoint and end, and waits for that. The jobs stay in the
+    /// queue for the next start.
+    package func stop() {
+        control.sync {
+            isStopping = true
+            for (_, worker) in running { worker.supervisor.ask(.shutDown) }
+        }
+        workers.wait()
+    }
+
+    /// Lets go of the workers and leaves them running, as a crash would.
+    package func detach() {
+        control.sync {
+            isStopping = true
+            for (_, worker) in running { worker.supervisor.detach() }
+        }
+        workers.wait()
+    }
+
+    private func recover(_ job: Job) throws {
+        let attempt = try store.attempts(of: job.id).last
+        let process = WorkerProcess.find(
+            job.id, pid: attempt?.pid, start: attempt?.processStart)
+        let supervisor = Supervisor(
+            job.id, cores: job.placement, store: store, settings: settings, log: log)
+        guard let process else {
+            supervisor.settle(.unknown, attempt: attempt, wish: .work)
+            return
+        }
+        if let mode = job.cancel { supervisor.ask(.cancel, now: mode == .now) }
+        pool.take(job.placement)
+        occupy(supervisor) { $0.adopt(process, attempt) }
+    }
+
+    private func pass() {
+        guard !isStopping else { return }
+        do {
+            try failOrphans()
+            let waiting = try store.jobs(in: [.queued]).filter { running[$0.id] == nil }
+            let ready = try waiting.filter(isReady)
+            for job in ready where job.phase == JobPhase.waitingForDependency {
+                try store.change(job.id) { job in
+                    job.phase = JobPhase.waitingForCores
+                    return []
+                }
+            }
+            let turn = Queue.turn(
+                of: ready.map {
+                    Waiting(
+                        id: $0.id, priority: $0.priority, cores: $0.cores, notBefore: $0.notBefore)
+                },
+                freeCores: pool.free.count, freeSlots: settings.slots - running.count, at: Date())
+            for id in turn.starts {
+                guard let job = ready.first(where: { $0.id == id }) else { continue }
+                start(job)
+            }
+            if let again = turn.lookAgain { look(at: again) }
+        } catch {
+            log(.error, "cannot read the queue; will try again", ["error": "\(error)"])
+            look(at: Date() + settings.retrySeconds)
+        }
+    }
+
+    private func look(at date: Date) {
+        // A little late rather than a moment too early.
+        let wait = max(0.01, date.timeIntervalSinceNow + 0.01)
+        control.asyncAfter(deadline: .now() + wait) { [weak self] in self?.pass() }
+    }
+
+    private func isReady(_ job: Job) throws -> Bool {
+        try job.needs.allSatisfy { try store.job($0)?.state == .succeeded }
+    }
+
+    /// Fails each waiting job whose needs cannot be met any more, and so on down the line.
+    private func failOrphans() throws {
+        for job in try store.jobs(in: [.queued]) {
+            for need in job.needs {
+                guard let needed = try store.job(need), needed.state.isTerminal,
+                    needed.state != .succeeded
+                else { continue }
+                let name = needed.step ?? need.rawValue
+                try store.change(job.id) {
+                    try $0.failBeforeStart(
+                        JobFailure(
+                            code: "dependency_failed",
+                            message: "\(name) (\(need)) is \(needed.state.rawValue)"), at: Date())
+                }
+                break
+            }
+        }
+    }
+
+    private func start(_ job: Job) {
+        let inputs: JobInputs
+        do {
+            inputs = try Inputs(store: store).resolve(job)
+        } catch let failure as InputFailure {
+            do {
+                try store.change(job.id) { try $0.failBeforeStart(failure.asFailure, at: Date()) }
+            } catch {
+                log(.error, "cannot fail", ["job": "\(job.id)", "error": "\(error)"])
+            }
+            control.async { self.pass() }
+            return
+        } catch {
+            log(.error, "cannot resolve", ["job": "\(job.id)", "error": "\(error)"])
+            look(at: Date() + settings.retrySeconds)
+            return
+        }
+        guard let cores = pool.take(job.cores) else { return }
+        let supervisor = Supervisor(
+            job.id, cores: cores, store: store, settings: settings, log: log)
+        occupy(supervisor) { $0.start(inputs: inputs) }
+    }
+
+    /// Gives the supervisor a free slot, and the slot and cores back when its work is done.
+    private func occupy(
+        _ supervisor: Supervisor, _ work: @escaping @Sendable (Supervisor) -> Void
+    ) {
+        let used = Set(running.values.map(\.slot))
+        let slot = (0...).first { !used.contains($0) } ?? 0
+        while slots.count <= slot { slots.append(DispatchQueue(label: "slot-\(slots.count)")) }
+        running[supervisor.id] = (supervisor, slot)
+        workers.enter()
+        slots[slot].async { [self] in
+            work(supervisor)
+            control.async { [self] in
+                running[supervisor.id] = nil
+                pool.give(back: supervisor.cores)
+                workers.leave()
+                pass()
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+// One worker's life from the server's side: follows its events, passes on what is asked, settles its end.
+
+internal import Foundation
+internal import Glibc
+internal import JobStore
+internal import Jobs
+
+/// Runs on the serial queue of its slot, which it holds until the worker has ended.
+///
+/// `@unchecked Sendable`: `lock` guards `orders`; the rest is used on the slot's queue alone.
+final class Supervisor: @unchecked Sendable {
+    /// What others ask of it.
+    private struct Orders {
+        var wish = WorkerWish.work
+        var isUrgent = false
+        /// Leave the worker alone and go.
+        var isDetached = false
+    }
+
+    let id: JobID
+    let cores: [Int]
+    private let store: JobStore
+    private let settings: Scheduler.Settings
+    private let log: ServiceLog
+    private let run: RunDirectory
+    private let lock = NSLock()
+    private var orders = Orders()
+
+    private var offsets: [Int: Int] = [:]
+    private var heard = Date()
+    private var askedToStopAt: Date?
+    private var isKilled = false
+    private var isStalled = false
+    private var storeFails = false
+
+    init(
+        _ id: JobID, cores: [Int], store: JobStore, settings: Scheduler.Settings, log: ServiceLog
+    ) {
+        self.id = id
+        self.cores = cores
+        self.store = store
+        self.settings = settings
+        self.log = log
+        run = store.runDirectory(of: id)
+    }
+
+    /// Asks the worker to end; a later, stronger wish replaces an earlier one.
+    func ask(_ wish: WorkerWish, now: Bool = false) {
+        lock.withLock {
+            if orders.wish != .cancel { orders.wish = wish }
+            orders.isUrgent = orders.isUrgent || now
+        }
+    }
+
+    func detach() { lock.withLock { orders.isDetached = true } }
+
+    /// Starts a worker and stays with it to its end.
+    func start(inputs: JobInputs) {
+        let before = run.epochs().last?.number ?? 0
+        var attempt: Attempt
+        do {
+            let job = try store.change(id) { job in
+                try job.begin(on: cores, from: run.newestCheckpoint(), at: Date())
+            }
+            attempt = Attempt(
+                job: id, n: job.attempt, cores: cores, startedAt: job.attemptStartedAt ?? Date())
+            attempt.epochsBefore = before
+            try store.save(attempt)
+        } catch is JobError {
+            return  // Cancelled a moment ago.
+        } catch {
+            log(.error, "cannot begin", ["job": "\(id)", "error": "\(error)"])
+            // The job may be running on paper: it is settled like one whose worker is gone.
+            settle(.unknown, attempt: nil, wish: .work)
+            return
+        }
+        do {
+            let job = try store.job(id)
+            guard let job else { return }
+            try run.writeJob(
+                JobFile(
+                    job: job, cores: cores, inputs: inputs,
+                    datasetRoots: settings.datasetRoots.map(\.path)))
+            let process = try WorkerProcess.spawn(settings.worker, run: run, attempt: attempt.n)
+            attempt.pid = Int(process.pid)
+            attempt.processStart = Int64(bitPattern: process.start)
+            // If this fails a restarted server still finds the worker by its command line.
+            do { try store.save(attempt) } catch { told(error) }
+            log(.info, "started", ["job": "\(id)", "pid": "\(process.pid)"])
+            watch(process, attempt)
+        } catch {
+            let isFull = (error as? FileError)?.isDiskFull ?? false
+            let failure = JobFailure(
+                code: isFull ? "disk_full" : "internal", message: "\(error)", retriable: true,
+                attempt: attempt.n)
+            settle(.unstarted(failure), attempt: attempt, wish: .work)
+        }
+    }
+
+    /// Stays with a worker that runs since before the server did.
+    func adopt(_ process: WorkerProcess, _ attempt: Attempt?) {
+        log(.info, "adopted", ["job": "\(id)", "pid": "\(process.pid)"])
+        watch(process, attempt)
+    }
+
+    private func watch(_ process: WorkerProcess, _ attempt: Attempt?) {
+        do { offsets = try store.offsets(of: id) } catch { told(error) }
+        heard = Date()
+        while !process.hasEnded(within: settings.pollSeconds) {
+            let orders = lock.withLock { self.orders }
+            if orders.isDetached { return }
+            follow()
+            obey(orders, process)
+        }
+        settle(process.reap(), attempt: attempt, wish: lock.withLock { orders.wish })
+    }
+
+    private func obey(_ orders: Orders, _ process: WorkerProcess) {
+        let now = Date()
+        if orders.wish == .work {
+            checkTime(now)
+            checkSilence(now)
+            return
+        }
+        if askedToStopAt == nil {
+            askedToStopAt = now
+            process.signal(SIGTERM)
+        }
+        let isLate = now.timeIntervalSince(askedToStopAt ?? now) > settings.graceSeconds
+        if orders.isUrgent || isLate, !isKilled {
+            isKilled = true
+            process.kill()
+        }
+    }
+
+    private func checkTime(_ now: Date) {
+        guard let job = try? store.job(id), let limit = job.limits.maxSeconds,
+            job.runningSeconds(at: now) > Double(limit)
+        else { return }
+        ask(.timeUp)
+    }
+
+    private func checkSilence(_ now: Date) {
+        let silence = now.timeIntervalSince(heard)
+        guard silence > settings.stallSeconds, !isStalled else { return }
+        isStalled = true
+        do {
+            try store.change(id) { $0.stalled(silentFor: silence, at: now) }
+        } catch { told(error) }
+    }
+
+    /// Stores the events that have been written since.
+    /// - Returns: whether all that was readable is stored.
+    @discardableResult
+    private func follow() -> Bool {
+        do {
+            for epoch in run.epochs() {
+                while true {
+                    let offset = offsets[epoch.number] ?? 0
+                    guard
+                        let chunk = try Files.read(
+                            epoch.eventsPath, from: offset, count: JobStore.lineLimit),
+                        !chunk.isEmpty
+                    else { break }
+                    let next = try store.ingest(chunk, job: id, epoch: epoch.number, at: offset)
+                    guard next != offset else { break }
+                    offsets[epoch.number] = next
+                    heard = Date()
+                    isStalled = false
+                }
+            }
+            storeFails = false
+            return true
+        } catch {
+            told(error)
+            return false
+        }
+    }
+
+    /// Stores what follows from the worker's end; on a full disk tries again until there is room.
+    func settle(_ exit: WorkerExit, attempt: Attempt?, wish: WorkerWish) {
+        let lost = exit == .unknown ? attempt?.heardAt ?? attempt?.startedAt : nil
+        if offsets.isEmpty { offsets = (try? store.offsets(of: id)) ?? [:] }
+        while true {
+            if follow() {
+                do {
+                    let end = WorkerEnd(
+                        exit: exit, wish: wish, result: run.result(),
+                        error: run.error(after: attempt?.epochsBefore ?? 0),
+                        logExcerpt: excerpt(attempt))
+                    let job = try store.settle(
+                        id, end, attempt: attempt, ranUntil: lost ?? Date(),
+                        backoff: settings.backoff)
+                    log(
+                        .info, "settled",
+                        ["job": "\(id)", "exit": "\(exit)", "state": job.state.rawValue])
+                    return
+                } catch { told(error) }
+            }
+            // What is not settled now is settled by the next start of the server.
+            if lock.withLock({ orders.isDetached || orders.wish == .shutDown }) { return }
+            Thread.sleep(forTimeInterval: settings.retrySeconds)
+        }
+    }
+
+    /// The last lines that the worker printed.
+    private func excerpt(_ attempt: Attempt?) -> String? {
+        guard let attempt,
+            let file = FileHandle(forReadingAtPath: run.logPath(attempt: attempt.n)),
+            let end = try? file.seekToEnd()
+        else { return nil }
+        defer { try? file.close() }
+        try? file.seek(toOffset: end > 4096 ? end - 4096 : 0)
+        guard let data = try? file.readToEnd() else { return nil }
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    /// Says once that the store refuses, not at each of the tries.
+    private func told(_ error: any Error) {
+        if !storeFails {
+            log(.error, "cannot store; will try again", ["job": "\(id)", "error": "\(error)"])
+        }
+        storeFails = true
+    }
+}

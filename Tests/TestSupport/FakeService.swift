@@ -1,0 +1,76 @@
+// A data directory with a worker that does what a test tells it: a shell script that keeps to the run directory's
+// contract, so that the service is tested without training anything.
+
+internal import Foundation
+
+/// A folder of its own for one test, with a fake worker and one small data set.
+package struct FakeService: Sendable {
+    /// The data directory.
+    package let folder: String
+    /// A data-set root that holds `photos`.
+    package let datasets: String
+    /// The arguments that start the fake worker, the program first.
+    package var command: [String] { ["bash", script] }
+    package let executable = "/bin/bash"
+
+    private var script: String { folder + "/worker.sh" }
+
+    package init() throws {
+        folder = NSTemporaryDirectory() + "detnas-service-\(UUID().uuidString)"
+        datasets = folder + "/datasets"
+        let files = FileManager.default
+        for part in ["train", "val", "images", "annotations"] {
+            try files.createDirectory(
+                atPath: "\(datasets)/photos/\(part)", withIntermediateDirectories: true)
+        }
+        for list in ["train", "val"] {
+            try Data("{}".utf8).write(
+                to: URL(filePath: "\(datasets)/photos/annotations/instances_\(list).json"))
+        }
+        try files.createDirectory(atPath: folder + "/behaviours", withIntermediateDirectories: true)
+        try Data(FakeService.worker.utf8).write(to: URL(filePath: script))
+    }
+
+    package func remove() { try? FileManager.default.removeItem(atPath: folder) }
+
+    /// What the worker of a job with this seed does, in shell: see `worker` for the words it may use.
+    package func behave(seed: Int, _ shell: String) throws {
+        try Data(shell.utf8).write(to: URL(filePath: "\(folder)/behaviours/\(seed).sh"))
+    }
+
+    /// `event TYPE JSON`, `checkpoint NAME STEP KIND`, `result`, `result_found GENOME SPACE HASH`,
+    /// `fail CODE RETRIABLE`, `until_stopped`; `$attempt`, `$epoch` and `$run` are set.
+    private static let worker = #"""
+        run=$1; attempt=$3; epoch=1; made=null
+        while ! mkdir "$run/epoch-$epoch" 2>/dev/null; do epoch=$((epoch + 1)); done
+        dir=$run/epoch-$epoch; mkdir "$dir/checkpoints"
+        event() { printf '{"ts":"%(%Y-%m-%dT%H:%M:%S)T.000Z","type":"%s","data":%s}\n' -1 "$1" "$2" >> "$dir/events.jsonl"; }
+        put() { printf '%s' "$2" > "$dir/$1.tmp"; mv "$dir/$1.tmp" "$dir/$1"; }
+        checkpoint() {
+          local path=epoch-$epoch/checkpoints/$1.safetensors
+          printf 'weights of %s at %s' "$1" "$2" > "$run/$path"
+          local sum; sum=$(sha256sum "$run/$path"); sum=${sum%% *}
+          made='{"name":"'$1'","path":"'$path'","kind":"'$3'","step":'$2',"sha256":"'$sum'","bytes":'$(stat -c %s "$run/$path")'}'
+          put checkpoint.json "$made"; event checkpoint.created "${made%\}},\"final\":false}"
+        }
+        result() { if [ "$made" = null ]; then put result.json '{"outputs":{}}'; else put result.json '{"outputs":{"checkpoint":'"$made"'}}'; fi; }
+        result_found() { put result.json '{"outputs":{"architectures":[{"genome":"'"$1"'","space":'"$2"',"macs":1,"params":2,"score":0.5,"hash":"'"$3"'"}]}}'; }
+        fail() { put error.json '{"code":"'$1'","message":"as told","retriable":'$2'}'; exit 1; }
+        until_stopped() { trap 'checkpoint stopped 7 supernet; exit 75' TERM; while :; do sleep 0.02; done; }
+        job=$(<"$run/job.json"); seed=${job##*\"seed\":}; seed=${seed%%[,\}]*}
+        . "$run/../../behaviours/$seed.sh"
+        """#
+}
+
+/// Waits until `condition` holds, at most `seconds`.
+/// - Returns: whether it came to hold.
+package func eventually(
+    within seconds: Double = 10, _ condition: () throws -> Bool
+) rethrows -> Bool {
+    let end = Date() + seconds
+    while try !condition() {
+        guard Date() < end else { return false }
+        Thread.sleep(forTimeInterval: 0.01)
+    }
+    return true
+}

@@ -139,7 +139,7 @@ let package = Package(
         tests("Worker"),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["detnas", "TestSupport"],
+            dependencies: ["detnas", "SearchSpaces", "TestSupport"],
             swiftSettings: swift,
         ),
     ],

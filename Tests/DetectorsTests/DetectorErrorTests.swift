@@ -97,7 +97,12 @@ struct DetectorErrorTests {
         for levels in [6...7, 1...3, 0...9] {
             #expect(
                 message {
-                    _ = try FeaturePyramid(path, widths: [4, 8, 8, 8], channels: 8, levels: levels)
+                    _ = try FeaturePyramid(
+                        path,
+                        widths: [4, 8, 8, 8],
+                        channels: 8,
+                        levels: levels,
+                    )
                 }.contains("stages are levels 2 to 5")
             )
         }

@@ -140,14 +140,14 @@ enum Parity {
             max($0, abs(Double(actual[$1.offset * stored.step]) - $1.element))
         }
         let magnitude = actual.reduce(0) { $0 + abs(Double($1)) }
+        let scale = most == 0 ? Double(stored.count) * largest : stored.magnitude
         #expect(
             difference <= tolerance * largest,
             "\(what): off by \(difference) of \(largest)",
             sourceLocation: sourceLocation,
         )
         #expect(
-            abs(magnitude - stored.magnitude)
-                <= tolerance * max(stored.magnitude, Double(stored.count) * (most == 0 ? largest : 0)),
+            abs(magnitude - stored.magnitude) <= tolerance * scale,
             "\(what): magnitudes add up to \(magnitude), not \(stored.magnitude)",
             sourceLocation: sourceLocation,
         )

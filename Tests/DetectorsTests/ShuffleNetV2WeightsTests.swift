@@ -18,8 +18,8 @@ private struct Oracle: Decodable {
         let mean: Double
         let std: Double
         let max: Double
-        let first_channel_row: [Double]
-        let channel_means: [Double]
+        let firstChannelRow: [Double]
+        let channelMeans: [Double]
     }
     let outputs: [String: Output]
 }
@@ -48,7 +48,9 @@ struct ShuffleNetV2WeightsTests {
             SharedData.url("weights/shufflenetv2_backbone.pth")
         )
         let stored = Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0) })
-        let oracle = try JSONDecoder().decode(
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let oracle = try decoder.decode(
             Oracle.self,
             from: Data(
                 contentsOf: SharedData.url("weights/shufflenetv2_backbone.forward.json")
@@ -85,10 +87,9 @@ struct ShuffleNetV2WeightsTests {
         #expect(left.allSatisfy { $0.hasSuffix("num_batches_tracked") })
         #expect(used.count == 275)
 
-        let image = (0..<3).flatMap { c in
-            (0..<64).flatMap { y in
-                (0..<64).map { x in Float((7919 * c + 104 * y + 31 * x) % 256) / 255 }
-            }
+        let image = (0..<3 * 64 * 64).map { index -> Float in
+            let (c, y, x) = (index / 4096, index / 64 % 64, index % 64)
+            return Float((7919 * c + 104 * y + 31 * x) % 256) / 255
         }
         try withoutGradients {
             let input = try Tensor(image, shape: [1, 3, 64, 64]).channelsLast()
@@ -110,10 +111,10 @@ struct ShuffleNetV2WeightsTests {
         let values = try x.floats().map(Double.init)
         let count = Double(values.count)
         let mean = values.reduce(0, +) / count
-        let square = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+        let square: Double = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
         let area = expected.shape[2] * expected.shape[3]
-        let means = stride(from: 0, to: values.count, by: area).map {
-            values[$0..<$0 + area].reduce(0, +) / Double(area)
+        let means = stride(from: 0, to: values.count, by: area).map { start -> Double in
+            values[start..<start + area].reduce(0, +) / Double(area)
         }
         let row = Array(values.prefix(expected.shape[3]))
         func difference(_ a: [Double], _ b: [Double]) -> Double {
@@ -123,7 +124,7 @@ struct ShuffleNetV2WeightsTests {
         #expect(abs(mean - expected.mean) < limit, "\(name)")
         #expect(abs((square / count).squareRoot() - expected.std) < limit, "\(name)")
         #expect(abs((values.max() ?? 0) - expected.max) < limit, "\(name)")
-        #expect(difference(row, expected.first_channel_row) < limit, "\(name)")
-        #expect(difference(means, expected.channel_means) < limit, "\(name)")
+        #expect(difference(row, expected.firstChannelRow) < limit, "\(name)")
+        #expect(difference(means, expected.channelMeans) < limit, "\(name)")
     }
 }

@@ -22,7 +22,9 @@ struct LayersTests {
         ]
         #expect(layer.parameters.map(\.name) == expected.map(\.0))
         #expect(layer.parameters.map(\.role) == expected.map(\.1))
-        #expect(try Linear(ParameterPath(seed: 1), 2, 3).parameters.map(\.name) == ["weight", "bias"])
+        #expect(
+            try Linear(ParameterPath(seed: 1), 2, 3).parameters.map(\.name) == ["weight", "bias"]
+        )
     }
 
     @Test func `first values are a function of seed and name, with the rule's deviation`() throws {
@@ -53,7 +55,9 @@ struct LayersTests {
     }
 
     @Test func `a convolution that cannot be is refused`() {
-        for (inputs, outputs, groups) in [(0, 4, 1), (4, -2, 1), (4, 4, 0), (4, 6, 3), (6, 4, 3)] {
+        for (inputs, outputs, groups) in [
+            (0, 4, 1), (4, -2, 1), (4, 4, 0), (4, 6, 3), (6, 4, 3),
+        ] {
             #expect(throws: TorchError.self) {
                 try Conv2d(path, inputs, outputs, kernel: 3, groups: groups)
             }

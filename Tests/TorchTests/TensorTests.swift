@@ -18,7 +18,10 @@ struct TensorTests {
         let values = (0..<24).map(Float.init)
         let x = try Tensor(values, shape: [1, 2, 3, 4])
         #expect(try x.channelsLast().floats() == values)
-        #expect(try x.permute([0, 2, 3, 1]).floats() == (0..<12).flatMap { [Float($0), Float($0 + 12)] })
+        #expect(
+            try x.permute([0, 2, 3, 1]).floats()
+                == (0..<12).flatMap { [Float($0), Float($0 + 12)] }
+        )
         let bytes = try x.narrow(3, 1, 2).data()
         let narrowed: [Float] = [1, 2, 5, 6, 9, 10, 13, 14, 17, 18, 21, 22]
         #expect(bytes == narrowed.withUnsafeBytes { Data($0) })
@@ -60,16 +63,16 @@ struct TensorTests {
             ("channels last", { try matrix.channelsLast() }),
             (
                 "conv2d",
-                { try image.conv2d(.zeros([2, 3, 3, 3]), bias: nil, stride: 1, padding: 1) }
+                { try image.conv2d(.zeros([2, 3, 3, 3]), bias: nil, stride: 1, padding: 1) },
             ),
             (
                 "stride 0",
-                { try image.conv2d(.zeros([2, 6, 3, 3]), bias: nil, stride: 0, padding: 1) }
+                { try image.conv2d(.zeros([2, 6, 3, 3]), bias: nil, stride: 0, padding: 1) },
             ),
             ("linear", { try matrix.linear(.zeros([5, 4]), bias: nil) }),
             (
                 "group norm",
-                { try image.groupNorm(groups: 4, weight: matrix, bias: matrix, epsilon: 0) }
+                { try image.groupNorm(groups: 4, weight: matrix, bias: matrix, epsilon: 0) },
             ),
             ("max pool", { try image.maxPool2d(kernel: 9, stride: 1, padding: 0) }),
             ("split of 6 channels", { try image.channelSplit(method: 1) }),
@@ -77,7 +80,7 @@ struct TensorTests {
             ("shuffle method 3", { try Tensor.zeros([1, 4, 2, 2]).channelSplit(method: 3) }),
             (
                 "label 3 of 3",
-                { try matrix.crossEntropy(labels: Tensor([0, 3] as [Int64], shape: [2])) }
+                { try matrix.crossEntropy(labels: Tensor([0, 3] as [Int64], shape: [2])) },
             ),
             (
                 "focal targets",
@@ -87,7 +90,7 @@ struct TensorTests {
                         alpha: 0.25,
                         gamma: 2,
                     )
-                }
+                },
             ),
             (
                 "focal targets of int64",
@@ -97,7 +100,7 @@ struct TensorTests {
                         alpha: 0.25,
                         gamma: 2,
                     )
-                }
+                },
             ),
             ("smooth L1", { try matrix.smoothL1Sum(matrix, beta: -1) }),
             ("backward of a constant", { try matrix.sum().backward() }),

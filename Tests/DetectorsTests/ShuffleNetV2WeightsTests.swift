@@ -88,8 +88,11 @@ struct ShuffleNetV2WeightsTests {
         #expect(used.count == 275)
 
         let image = (0..<3 * 64 * 64).map { index -> Float in
-            let (c, y, x) = (index / 4096, index / 64 % 64, index % 64)
-            return Float((7919 * c + 104 * y + 31 * x) % 256) / 255
+            let c: Int = index / 4096
+            let y: Int = index / 64 % 64
+            let x: Int = index % 64
+            let level: Int = (7919 * c + 104 * y + 31 * x) % 256
+            return Float(level) / 255
         }
         try withoutGradients {
             let input = try Tensor(image, shape: [1, 3, 64, 64]).channelsLast()

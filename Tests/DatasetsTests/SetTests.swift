@@ -184,4 +184,23 @@ import Testing
         #expect(set.classNames.count == 80)
         #expect(set.missingFiles().isEmpty)
     }
+
+    @Test(.enabled(if: SharedData.isPresent, "needs the shared data folder"))
+    func `no real picture is taken for broken`() throws {
+        let root = SharedData.url("det_coco128")
+        let (dataset, _) = try CocoDataset.read(
+            contentsOf: root.appending(path: "annotations/instances_train.json")
+        )
+        let set = try DetectionSet(
+            dataset: dataset,
+            imageRoot: root.appending(path: "images"),
+            purpose: .evaluation,
+        )
+        #expect(set.items.count == 99)
+        for (index, item) in set.items.enumerated() {
+            let file = try ImageFile(path: set.path(of: index))
+            #expect(file.size == item.size)
+            _ = try file.decoded()
+        }
+    }
 }

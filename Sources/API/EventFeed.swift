@@ -1,0 +1,160 @@
+// One subscriber of a job's events: reads the stored log page by page and writes it as fast as the client takes it.
+
+internal import Foundation
+internal import HTTP
+internal import JobStore
+internal import Jobs
+internal import Scheduling
+
+/// Nothing is queued for a slow client: the next page is read when the last has been sent, from the store, which has
+/// everything. A feed ends after `job.end`, which is sent whatever types were asked for.
+///
+/// `@unchecked Sendable`: what changes is used on `queue` alone.
+final class EventFeed: @unchecked Sendable {
+    enum Format {
+        case sse, ndjson
+
+        /// - Returns: nil for a JSON page, also where any type is accepted.
+        init?(accept: String?) {
+            let accept = accept?.lowercased() ?? ""
+            if accept.contains("text/event-stream") {
+                self = .sse
+            } else if accept.contains("application/x-ndjson") {
+                self = .ndjson
+            } else {
+                return nil
+            }
+        }
+
+        var contentType: String {
+            switch self {
+            case .sse: "text/event-stream"
+            case .ndjson: "application/x-ndjson"
+            }
+        }
+
+        func text(_ event: JobEvent) -> String {
+            let line = event.view.canonical
+            return switch self {
+            case .sse: "id: \(event.seq)\nevent: \(oneLine(event.type))\ndata: \(line)\n\n"
+            case .ndjson: line + "\n"
+            }
+        }
+
+        private func oneLine(_ text: String) -> String {
+            text.split(whereSeparator: \.isNewline).joined(separator: " ")
+        }
+
+        /// Says that the stream lives; readers pass over it.
+        var heartbeat: String {
+            switch self {
+            case .sse: ": \n\n"
+            case .ndjson: "\n"
+            }
+        }
+    }
+
+    private static let pageSize = 200
+
+    private let stream: any HTTPStream
+    private let job: JobID
+    private let store: JobStore
+    private let queue: DispatchQueue
+    private let format: Format
+    private let types: Set<String>
+    private let follows: Bool
+    private let heartbeat: Double
+    private let log: ServiceLog
+
+    private var after: Int
+    /// How many events may still be sent.
+    private var rest: Int
+    private var watch: JobChanges.Watch?
+    private var isSending = false
+    private var isOver = false
+    private var wrote = Date()
+
+    init(
+        _ stream: any HTTPStream, job: JobID, store: JobStore, queue: DispatchQueue,
+        format: Format, after: Int, types: Set<String>, limit: Int?, follows: Bool,
+        heartbeat: Double, log: ServiceLog
+    ) {
+        self.stream = stream
+        self.job = job
+        self.store = store
+        self.queue = queue
+        self.format = format
+        self.after = after
+        self.types = types
+        rest = limit ?? Int.max
+        self.follows = follows
+        self.heartbeat = heartbeat
+        self.log = log
+    }
+
+    func start() {
+        queue.async { [self] in
+            // The watch holds this object; `finish` ends both.
+            watch = store.changes.watch(job) { [self] in queue.async { self.pump() } }
+            stream.onClose { [self] in queue.async { self.finish() } }
+            if format == .sse { send("retry: 2000\n\n") }
+            beat()
+            pump()
+        }
+    }
+
+    private func pump() {
+        guard !isOver, !isSending else { return }
+        do {
+            let events = try store.events(of: job, after: after, limit: EventFeed.pageSize)
+            var text = ""
+            var hasEnded = false
+            for event in events where !hasEnded && rest > 0 {
+                after = event.seq
+                hasEnded = event.type == EventType.end
+                guard types.isEmpty || types.contains(event.type) || hasEnded else { continue }
+                text += format.text(event)
+                rest -= 1
+            }
+            if !text.isEmpty { send(text) }
+            let isWhole = events.count < EventFeed.pageSize
+            if hasEnded || rest == 0 || (isWhole && !follows) {
+                stream.end()
+                finish()
+            } else if !isWhole, text.isEmpty {
+                queue.async { self.pump() }
+            }
+        } catch {
+            log(.error, "cannot read events", ["job": "\(job)", "error": "\(error)"])
+            stream.end()
+            finish()
+        }
+    }
+
+    private func send(_ text: String) {
+        isSending = true
+        wrote = Date()
+        guard stream.write(Data(text.utf8)) else { return finish() }
+        stream.whenSent { [self] in
+            queue.async {
+                self.isSending = false
+                self.pump()
+            }
+        }
+    }
+
+    private func beat() {
+        queue.asyncAfter(deadline: .now() + heartbeat) { [weak self] in
+            guard let self, !self.isOver else { return }
+            if !self.isSending, Date().timeIntervalSince(self.wrote) >= self.heartbeat * 0.9 {
+                self.send(self.format.heartbeat)
+            }
+            self.beat()
+        }
+    }
+
+    private func finish() {
+        isOver = true
+        watch = nil
+    }
+}

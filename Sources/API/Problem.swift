@@ -1,0 +1,63 @@
+// What a request is told that cannot be answered: RFC 9457 problem details, with every violation at once.
+
+internal import Configs
+internal import Foundation
+internal import HTTP
+internal import Jobs
+
+struct Problem: Error {
+    var status: Int
+    /// A word for programs, and the last part of `type`.
+    var code: String
+    var title: String
+    var detail: String
+    var errors: [Violation] = []
+    /// Further members.
+    var more: [String: JSONValue] = [:]
+
+    init(
+        _ status: Int, _ code: String, _ title: String, _ detail: String,
+        errors: [Violation] = [], more: [String: JSONValue] = [:]
+    ) {
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.errors = errors
+        self.more = more
+    }
+
+    /// What `request` is answered.
+    func response(to request: HTTPRequest) -> HTTPResponse {
+        var body = more
+        body["type"] = .string("/problems/\(code.replacing("_", with: "-"))")
+        body["title"] = .string(title)
+        body["status"] = .int(status)
+        body["code"] = .string(code)
+        body["detail"] = .string(detail)
+        body["instance"] = .string(request.id)
+        if !errors.isEmpty { body["errors"] = (try? JSON.value(errors)) ?? [] }
+        return HTTPResponse(
+            status: status, headers: HTTPHeaders([("Content-Type", "application/problem+json")]),
+            body: .bytes(Data(JSONValue.object(body).canonical.utf8)))
+    }
+
+    static func notFound(_ what: String, _ id: String) -> Problem {
+        Problem(404, "not_found", "Not found", "there is no \(what) \"\(id.prefix(100))\"")
+    }
+
+    static func invalid(_ violations: Violations) -> Problem {
+        let count = violations.all.count
+        return Problem(
+            422, "validation", "The request asks for what cannot be done",
+            count == 1
+                ? violations.all[0].detail : "\(count) violations: see `errors`",
+            errors: violations.all)
+    }
+
+    static func badQuery(_ name: String, _ value: String, allowed: String) -> Problem {
+        Problem(
+            400, "bad_query", "A query parameter is wrong",
+            "\(name)=\(value.prefix(100)) is not allowed; allowed: \(allowed)")
+    }
+}

@@ -1,0 +1,85 @@
+// The query of a request, read strictly: what is misspelt is told, not ignored.
+
+internal import Configs
+internal import Foundation
+internal import HTTP
+internal import JobStore
+
+struct Query {
+    private var values: [String: String] = [:]
+
+    /// - Throws: `Problem` when a parameter is none of `allowed`, or comes twice.
+    init(_ request: HTTPRequest, allowed: [String]) throws {
+        for (name, value) in request.query {
+            guard allowed.contains(name) else {
+                throw Problem(
+                    400, "bad_query", "A query parameter is wrong",
+                    "there is no parameter \"\(name.prefix(100))\" here; allowed: "
+                        + (allowed.isEmpty ? "none" : allowed.joined(separator: ", ")))
+            }
+            guard values.updateValue(value, forKey: name) == nil else {
+                throw Problem(
+                    400, "bad_query", "A query parameter is wrong", "\(name) stands twice")
+            }
+        }
+    }
+
+    subscript(name: String) -> String? { values[name] }
+
+    func integer(_ name: String, in range: ClosedRange<Int>) throws -> Int? {
+        guard let text = values[name] else { return nil }
+        guard let value = Int(text), range.contains(value) else {
+            throw Problem.badQuery(
+                name, text, allowed: "a whole number, \(range.lowerBound)...\(range.upperBound)")
+        }
+        return value
+    }
+
+    /// How many elements a page may have: 50 unless told, at most 500.
+    func limit() throws -> Int { try integer("limit", in: 1...500) ?? 50 }
+
+    func cursor() throws -> ListCursor? {
+        guard let text = values["after"] else { return nil }
+        guard let cursor = ListCursor(text) else {
+            throw Problem.badQuery("after", text, allowed: "the `nextCursor` of a page before")
+        }
+        return cursor
+    }
+
+    func flag(_ name: String) throws -> Bool? {
+        switch values[name] {
+        case nil: nil
+        case "true", "1": true
+        case "false", "0": false
+        case .some(let text): throw Problem.badQuery(name, text, allowed: "true, false")
+        }
+    }
+
+    /// Values separated by commas.
+    func choices<Choice: RawRepresentable & CaseIterable>(
+        _ name: String, _ type: Choice.Type
+    ) throws -> [Choice] where Choice.RawValue == String {
+        guard let text = values[name] else { return [] }
+        return try text.split(separator: ",").map { part in
+            guard let choice = Choice(rawValue: String(part)) else {
+                throw Problem.badQuery(
+                    name, String(part),
+                    allowed: Choice.allCases.map(\.rawValue).joined(separator: ", "))
+            }
+            return choice
+        }
+    }
+
+    /// How long to wait: `30s`, `0.5s` or `30`; `Prefer: wait=30` means the same. At most 300 seconds.
+    func wait(_ request: HTTPRequest) throws -> Double? {
+        let preferred = request.headers["Prefer"]?.split(separator: ",").lazy
+            .map { $0.trimmingCharacters(in: .whitespaces) }
+            .first { $0.hasPrefix("wait=") }?.dropFirst(5)
+        guard let text = values["wait"] ?? preferred.map(String.init) else { return nil }
+        let number = text.hasSuffix("s") ? text.dropLast() : text[...]
+        guard let seconds = Double(number), (0...300).contains(seconds) else {
+            throw Problem.badQuery("wait", text, allowed: "0s...300s, such as 30s")
+        }
+        return seconds
+    }
+}

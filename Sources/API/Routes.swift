@@ -1,0 +1,31 @@
+// All routes on one screen; `openapi.yaml` says what each takes and answers, and a test holds both together.
+
+package import HTTP
+
+extension Service {
+    package var routes: [HTTPRoute] {
+        let body = limits.bodyBytes
+        return [
+            route("GET", "/healthz", health),
+            route("GET", "/v1/system", system),
+
+            route("POST", "/v1/jobs", bodyLimit: body, submitJob),
+            route("GET", "/v1/jobs", listJobs),
+            route("GET", "/v1/jobs/{id}", getJob),
+            route("POST", "/v1/jobs/{id}/cancel", bodyLimit: body, cancelJob),
+            route("GET", "/v1/jobs/{id}/events", getEvents),
+            route("GET", "/v1/jobs/{id}/candidates", listCandidates),
+
+            route("POST", "/v1/pipelines", bodyLimit: body, submitPipeline),
+            route("GET", "/v1/pipelines/{id}", getPipeline),
+
+            route("GET", "/v1/checkpoints", listCheckpoints),
+            route("GET", "/v1/checkpoints/{id}", getCheckpoint),
+            route("GET", "/v1/checkpoints/{id}/content", getCheckpointContent),
+
+            route("GET", "/v1/architectures", listArchitectures),
+            route("GET", "/v1/architectures/{hash}", getArchitecture),
+            route("GET", "/v1/architectures/{hash}/content", getArchitectureContent),
+        ]
+    }
+}

@@ -1,0 +1,144 @@
+// What jobs leave behind: checkpoints, candidates, architectures.
+
+internal import Configs
+internal import Foundation
+internal import HTTP
+internal import JobStore
+internal import Jobs
+internal import SearchSpaces
+
+extension Service {
+    @Sendable func listCheckpoints(_ request: HTTPRequest) throws -> HTTPReply {
+        let query = try Query(request, allowed: ["job", "kind", "limit", "after"])
+        let kind = try query.choices("kind", CheckpointKind.self).first?.rawValue
+        let found = try store.checkpoints(
+            of: jobFilter(query), kind: kind, after: query.cursor(), limit: query.limit())
+        return .now(page(found, of: request, \.view))
+    }
+
+    @Sendable func getCheckpoint(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        return .now(json(try checkpoint(request).view))
+    }
+
+    /// The file, named by its content: the ETag is its SHA-256, so a download that was cut goes on by Range and If-Range.
+    @Sendable func getCheckpointContent(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        let found = try checkpoint(request)
+        guard let path = store.runDirectory(of: found.job).resolve(found.path),
+            let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int
+        else {
+            throw Problem(
+                410, "gone", "The file is gone", "the file of \(found.id) is no longer on the disk")
+        }
+        guard size == found.bytes else {
+            throw Problem(
+                500, "damaged", "The file is damaged",
+                "the file of \(found.id) has \(size) bytes, not \(found.bytes)")
+        }
+        let name = "\(found.kind)-\(found.name).safetensors".filter {
+            $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0))
+        }
+        return .now(
+            HTTPResponse(
+                status: 200,
+                headers: HTTPHeaders([
+                    ("Content-Type", "application/octet-stream"),
+                    ("Content-Disposition", "attachment; filename=\"\(name)\""),
+                    ("Repr-Digest", "sha-256=:\(base64(hex: found.sha256)):"),
+                    ("Cache-Control", "private, immutable, max-age=31536000"),
+                ]),
+                body: .file(HTTPFile(path: path, etag: "sha256-\(found.sha256)"))))
+    }
+
+    @Sendable func listCandidates(_ request: HTTPRequest) throws -> HTTPReply {
+        let query = try Query(request, allowed: ["sort", "generation", "limit", "after"])
+        let job = try job(request)
+        var sort = CandidateSort()
+        if let text = query["sort"] {
+            guard let asked = CandidateSort(text) else {
+                let fields = CandidateSort.Field.allCases.map(\.rawValue)
+                throw Problem.badQuery(
+                    "sort", text,
+                    allowed: fields.joined(separator: ", ") + ", each with - in front for the greatest first")
+            }
+            sort = asked
+        }
+        let found = try store.candidates(
+            of: job.id, sort: sort, generation: query.integer("generation", in: 0...Int.max),
+            after: query.cursor(), limit: query.limit())
+        return .now(page(found, of: request, \.view))
+    }
+
+    @Sendable func listArchitectures(_ request: HTTPRequest) throws -> HTTPReply {
+        let query = try Query(request, allowed: ["job", "limit", "after"])
+        let found = try store.architectures(
+            of: jobFilter(query), after: query.cursor(), limit: query.limit())
+        return .now(page(found, of: request) { .object($0.summary) })
+    }
+
+    /// With its blocks and costs spelled out.
+    @Sendable func getArchitecture(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        let found = try architecture(request)
+        var view = found.summary
+        if let architecture = found.architecture {
+            view["architecture"] = try JSON.value(architecture)
+        }
+        return .now(json(.object(view)))
+    }
+
+    @Sendable func getArchitectureContent(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        let found = try architecture(request)
+        guard let architecture = found.architecture else {
+            throw Problem(
+                410, "gone", "The architecture cannot be read",
+                "\(found.hash) is of a search space that this version does not know")
+        }
+        let content = try architecture.json()
+        let digest = SHA256.digest(Array(content))
+        let etag = "\"sha256-\(digest.hex)\""
+        let fields = HTTPHeaders([
+            ("Content-Type", "application/json"), ("ETag", etag),
+            ("Content-Disposition", "attachment; filename=\"\(found.hash).json\""),
+            ("Repr-Digest", "sha-256=:\(base64(hex: digest.hex)):"),
+        ])
+        if request.headers["If-None-Match"]?.contains(etag) == true {
+            return .now(HTTPResponse(status: 304, headers: fields))
+        }
+        return .now(HTTPResponse(status: 200, headers: fields, body: .bytes(content)))
+    }
+
+    private func checkpoint(_ request: HTTPRequest) throws -> Checkpoint {
+        let id = request.parameters["id"] ?? ""
+        guard let found = try store.checkpoint(id) else { throw Problem.notFound("checkpoint", id) }
+        return found
+    }
+
+    private func architecture(_ request: HTTPRequest) throws -> StoredArchitecture {
+        let hash = request.parameters["hash"] ?? ""
+        guard let found = try store.architecture(hash) else {
+            throw Problem.notFound("architecture", hash)
+        }
+        return found
+    }
+
+    private func jobFilter(_ query: Query) throws -> JobID? {
+        guard let text = query["job"] else { return nil }
+        guard let id = JobID(rawValue: text), try store.job(id) != nil else {
+            throw Problem.badQuery("job", text, allowed: "the id of a job")
+        }
+        return id
+    }
+
+    private func base64(hex: String) -> String {
+        var bytes = Data()
+        var rest = hex[...]
+        while rest.count >= 2, let byte = UInt8(rest.prefix(2), radix: 16) {
+            bytes.append(byte)
+            rest = rest.dropFirst(2)
+        }
+        return bytes.base64EncodedString()
+    }
+}

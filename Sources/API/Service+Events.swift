@@ -1,0 +1,86 @@
+// A job's events: a page, a page that waits, a stream; four views of one stored log, all resumed by number.
+
+internal import Configs
+internal import Foundation
+internal import HTTP
+internal import JobStore
+internal import Jobs
+
+extension Service {
+    @Sendable func getEvents(_ request: HTTPRequest) throws -> HTTPReply {
+        let query = try Query(
+            request, allowed: ["after", "types", "limit", "follow", "wait"])
+        let job = try job(request)
+        let after = try lastSeen(request, query)
+        let types = query["types"]?.split(separator: ",").map(String.init) ?? []
+        guard let format = EventFeed.Format(accept: request.headers["Accept"]) else {
+            return try pageOfEvents(request, query, job, after: after, types: types)
+        }
+        let follows = try query.flag("follow") ?? true
+        let limit = try query.integer("limit", in: 1...Int.max)
+        // All of it was seen: 204 stops an EventSource from coming back.
+        if job.state.isTerminal, after >= job.lastSeq {
+            return .now(HTTPResponse(status: 204))
+        }
+        return .later { responder in
+            let stream = responder.stream(
+                status: 200,
+                headers: HTTPHeaders([
+                    ("Content-Type", format.contentType), ("Cache-Control", "no-cache"),
+                    ("X-Accel-Buffering", "no"),
+                ]))
+            EventFeed(
+                stream, job: job.id, store: self.store, queue: self.queue(for: job.id),
+                format: format, after: after, types: Set(types), limit: limit, follows: follows,
+                heartbeat: self.limits.heartbeatSeconds, log: self.log
+            ).start()
+        }
+    }
+
+    private func pageOfEvents(
+        _ request: HTTPRequest, _ query: Query, _ job: Job, after: Int, types: [String]
+    ) throws -> HTTPReply {
+        let limit = try query.limit()
+        if try query.flag("follow") == true {
+            throw Problem.badQuery(
+                "follow", "true", allowed: "with Accept: text/event-stream or application/x-ndjson")
+        }
+        let id = job.id
+        let read: @Sendable () throws -> (response: HTTPResponse, isEmpty: Bool) = {
+            let found = try self.store.events(of: id, after: after, types: types, limit: limit + 1)
+            let events = found.prefix(limit)
+            let body: JSONValue = [
+                "data": .array(events.map(\.view)), "hasMore": .bool(found.count > limit),
+                "nextAfter": .int(events.last?.seq ?? after),
+            ]
+            return (self.json(body), events.isEmpty)
+        }
+        let first = try read()
+        guard let wait = try query.wait(request), first.isEmpty, !job.state.isTerminal else {
+            return .now(first.response)
+        }
+        return .later { responder in
+            Waiter(
+                responder, job: id, store: self.store, queue: self.queue(for: id), seconds: wait,
+                failed: { self.response(to: $0, request) }
+            ) { isLast in
+                let page = try read()
+                let hasEnded = try self.store.job(id)?.state.isTerminal ?? true
+                return isLast || hasEnded || !page.isEmpty ? page.response : nil
+            }.start()
+        }
+    }
+
+    /// The number of the last event the client has. On a reconnect the header is newer than the URL.
+    private func lastSeen(_ request: HTTPRequest, _ query: Query) throws -> Int {
+        if let text = request.headers["Last-Event-ID"] {
+            guard let seq = Int(text), seq >= 0 else {
+                throw Problem(
+                    400, "bad_header", "A header field is wrong",
+                    "Last-Event-ID: \(text.prefix(100)) is no event's number")
+            }
+            return seq
+        }
+        return try query.integer("after", in: 0...Int.max) ?? 0
+    }
+}

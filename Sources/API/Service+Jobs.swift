@@ -1,0 +1,196 @@
+// Jobs and pipelines: submit, list, look (and wait), cancel.
+
+internal import Configs
+internal import Foundation
+internal import HTTP
+internal import JobStore
+internal import Jobs
+internal import Scheduling
+internal import SearchSpaces
+
+extension Service {
+    @Sendable func submitJob(_ request: HTTPRequest) throws -> HTTPReply {
+        let query = try Query(request, allowed: ["dryRun"])
+        let asked = try JobRequest.resolve(body(request)).get()
+        let (job, lineage) = try Admission(scheduler).job(for: asked)
+        if try query.flag("dryRun") == true {
+            return .now(json(["job": asked.json, "estimate": estimate(asked, lineage)]))
+        }
+        try checkRoom(for: 1)
+        let stored = try store.insert([job])[0]
+        scheduler.wake()
+        log(.info, "submitted", ["request": request.id, "job": "\(stored.id)", "kind": stored.kind.rawValue])
+        return .now(try show(stored, status: 201, [("Location", "/v1/jobs/\(stored.id)")]))
+    }
+
+    @Sendable func listJobs(_ request: HTTPRequest) throws -> HTTPReply {
+        let query = try Query(request, allowed: ["limit", "after", "state", "kind"])
+        let found = try store.jobs(
+            states: query.choices("state", JobState.self),
+            kinds: query.choices("kind", JobKind.self), after: query.cursor(), limit: query.limit())
+        return .now(page(found, of: request) { .object($0.summary) })
+    }
+
+    /// `wait` with `until=terminal` waits for the end, else for the next change after `revision` (or the ETag in
+    /// If-None-Match, or the present one).
+    @Sendable func getJob(_ request: HTTPRequest) throws -> HTTPReply {
+        let query = try Query(request, allowed: ["wait", "revision", "until"])
+        let job = try job(request)
+        if let text = query["until"], text != "terminal" {
+            throw Problem.badQuery("until", text, allowed: "terminal")
+        }
+        let untilEnd = query["until"] != nil
+        let known = try query.integer("revision", in: 0...Int.max) ?? revision(in: request)
+        let since = known ?? job.revision
+        let hasNews: @Sendable (Job) -> Bool = { job in
+            untilEnd ? job.state.isTerminal : job.revision != since
+        }
+        let answer: @Sendable (Job) throws -> HTTPResponse = { job in
+            job.revision == known ? self.notModified(job) : try self.show(job)
+        }
+        guard let wait = try query.wait(request) else { return .now(try answer(job)) }
+        if hasNews(job) { return .now(try show(job)) }
+        let id = job.id
+        return .later { responder in
+            Waiter(
+                responder, job: id, store: self.store, queue: self.queue(for: id), seconds: wait,
+                failed: { self.response(to: $0, request) }
+            ) { isLast in
+                guard let job = try self.store.job(id) else { throw StoreError.noSuchJob(id) }
+                if hasNews(job) { return try self.show(job) }
+                return isLast ? try answer(job) : nil
+            }.start()
+        }
+    }
+
+    @Sendable func cancelJob(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        let mode = try cancelMode(request)
+        let before = try job(request)
+        let after = try scheduler.cancel(before.id, mode)
+        log(.info, "cancel", ["request": request.id, "job": "\(before.id)", "mode": mode.rawValue])
+        // Nothing moved: what was asked for already is.
+        let status = after.revision == before.revision ? 200 : 202
+        return .now(try show(after, status: status))
+    }
+
+    /// No content means `graceful`.
+    private func cancelMode(_ request: HTTPRequest) throws -> CancelMode {
+        guard !request.body.isEmpty else { return .graceful }
+        let asked = try body(request)
+        guard let members = asked.object else {
+            throw Violations([
+                Violation("", .wrongType, "found \(asked.typeName)", allowed: "an object")
+            ])
+        }
+        var faults = members.keys.filter { $0 != "mode" }.sorted().map {
+            Violation("/\($0)", .unknownField, "there is no field \"\($0.prefix(100))\"", allowed: "mode")
+        }
+        let mode = members["mode"].map { $0.string.flatMap(CancelMode.init) } ?? .graceful
+        if mode == nil {
+            faults.append(
+                Violation(
+                    "/mode", .notAllowed, "found \(members["mode"]?.canonical.prefix(100) ?? "null")",
+                    allowed: "\"graceful\", \"now\""))
+        }
+        guard let mode, faults.isEmpty else { throw Violations(faults) }
+        return mode
+    }
+
+    @Sendable func submitPipeline(_ request: HTTPRequest) throws -> HTTPReply {
+        let query = try Query(request, allowed: ["dryRun"])
+        let sent = try body(request)
+        let asked = try PipelineRequest.resolve(sent).get()
+        let id = "pipe_" + ULID.make()
+        let jobs = try Admission(scheduler).jobs(for: asked, id: id)
+        if try query.flag("dryRun") == true {
+            let estimates = zip(asked.steps, jobs).map { step, job in
+                estimate(step, job.lineage)
+            }
+            return .now(json(["pipeline": asked.json, "estimates": .array(estimates)]))
+        }
+        try checkRoom(for: jobs.count)
+        let stored = try store.insert(
+            jobs.map(\.job), pipeline: (id: id, name: asked.name, submitted: sent))
+        scheduler.wake()
+        log(.info, "submitted", ["request": request.id, "pipeline": id, "jobs": "\(stored.count)"])
+        guard let found = try store.pipeline(id) else { throw Problem.notFound("pipeline", id) }
+        return .now(
+            json(view(found.pipeline, found.jobs), status: 201, [("Location", "/v1/pipelines/\(id)")]))
+    }
+
+    @Sendable func getPipeline(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        let id = request.parameters["id"] ?? ""
+        guard let found = try store.pipeline(id) else { throw Problem.notFound("pipeline", id) }
+        return .now(json(view(found.pipeline, found.jobs)))
+    }
+
+    private func view(_ pipeline: Pipeline, _ jobs: [Job]) -> JSONValue {
+        let states = Set(jobs.map(\.state))
+        // The worst that happened, else how far it is.
+        let state: JobState =
+            [.failed, .cancelled, .running].first(where: states.contains)
+            ?? (states == [.succeeded] ? .succeeded : .queued)
+        return [
+            "id": .string(pipeline.id), "name": .optional(pipeline.name),
+            "createdAt": .string(pipeline.createdAt), "state": .string(state.rawValue),
+            "terminal": .bool(jobs.allSatisfy(\.state.isTerminal)),
+            "jobs": .array(jobs.map { .object($0.summary) }),
+            "links": ["self": .string("/v1/pipelines/\(pipeline.id)")],
+        ]
+    }
+
+    /// What the job will cost, as far as arithmetic knows.
+    private func estimate(_ request: JobRequest, _ lineage: Lineage) -> JSONValue {
+        var estimate: [String: JSONValue] = [:]
+        estimate["space"] = lineage.space?.estimate
+        if case .retrain(let config) = request.spec,
+            case .genome(let text, let choice) = config.architecture, let space = choice.space,
+            let genome = try? Genome(parsing: text, in: space),
+            let architecture = try? Architecture(space: space, genome: genome)
+        {
+            estimate["architecture"] = [
+                "id": .string(architecture.hash), "macs": .int(architecture.cost.macs),
+                "params": .int(architecture.cost.params),
+            ]
+        }
+        return .object(estimate)
+    }
+
+    private func checkRoom(for count: Int) throws {
+        let queued = try store.counts()[.queued] ?? 0
+        guard queued + count <= limits.queuedJobs else {
+            throw Problem(
+                429, "queue_full", "The queue is full",
+                "\(queued) jobs wait already; allowed: \(limits.queuedJobs)")
+        }
+    }
+
+    private func show(
+        _ job: Job, status: Int = 200, _ fields: [(String, String)] = []
+    ) throws -> HTTPResponse {
+        let checkpoint = try job.outputs?.checkpoint.flatMap {
+            try store.checkpoint(of: job.id, at: $0.path)
+        }
+        let view = job.view(
+            attempts: try store.attempts(of: job.id), checkpointID: checkpoint?.id)
+        var all = fields + [("ETag", etag(job)), ("Cache-Control", "no-cache")]
+        if !job.state.isTerminal { all.append(("Retry-After", "2")) }
+        return json(view, status: status, all)
+    }
+
+    private func notModified(_ job: Job) -> HTTPResponse {
+        HTTPResponse(status: 304, headers: HTTPHeaders([("ETag", etag(job))]))
+    }
+
+    private func etag(_ job: Job) -> String { "\"r\(job.revision)\"" }
+
+    /// The revision that the client has, by its If-None-Match.
+    private func revision(in request: HTTPRequest) -> Int? {
+        guard var text = request.headers["If-None-Match"]?[...] else { return nil }
+        if text.hasPrefix("W/") { text = text.dropFirst(2) }
+        guard text.hasPrefix("\"r"), text.hasSuffix("\"") else { return nil }
+        return Int(text.dropFirst(2).dropLast())
+    }
+}

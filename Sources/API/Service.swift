@@ -1,0 +1,150 @@
+// What every handler has at hand, and what becomes of what they throw.
+
+internal import Configs
+internal import Foundation
+internal import GRDB
+internal import HTTP
+internal import JobStore
+internal import Jobs
+package import Scheduling
+
+/// The routes over a store and a scheduler. Handlers run on the HTTP server's few serial queues and never wait: who
+/// wants to wait is answered later, from the queues here.
+package final class Service: Sendable {
+    /// What is allowed, and how often a quiet stream says that it lives. Shown by `GET /v1/system`.
+    package struct Limits: Sendable {
+        package var bodyBytes = 1 << 20
+        package var queuedJobs = 1000
+        package var heartbeatSeconds = 15.0
+
+        package init() {}
+    }
+
+    let store: JobStore
+    let scheduler: Scheduler
+    let limits: Limits
+    let version: String
+    let log: ServiceLog
+    let startedAt = Date()
+    /// Serial queues for those who wait: as many as may read the store at once.
+    private let waiting = (0..<2).map { DispatchQueue(label: "api-wait-\($0)") }
+
+    package init(
+        scheduler: Scheduler, version: String, limits: Limits = Limits(), log: ServiceLog = .silent
+    ) {
+        store = scheduler.store
+        self.scheduler = scheduler
+        self.version = version
+        self.limits = limits
+        self.log = log
+    }
+
+    /// The queue for whoever waits for this job.
+    func queue(for job: JobID) -> DispatchQueue {
+        waiting[abs(job.hashValue % waiting.count)]
+    }
+
+    /// A line of the table of routes; what `handle` throws becomes a problem.
+    func route(
+        _ method: String, _ pattern: String, bodyLimit: Int = 0,
+        _ handle: @escaping @Sendable (HTTPRequest) throws -> HTTPReply
+    ) -> HTTPRoute {
+        HTTPRoute(method, pattern, bodyLimit: bodyLimit) { request in
+            do {
+                return try handle(request)
+            } catch {
+                return .now(self.response(to: error, request))
+            }
+        }
+    }
+
+    func response(to error: any Error, _ request: HTTPRequest) -> HTTPResponse {
+        problem(of: error, request).response(to: request)
+    }
+
+    private func problem(of error: any Error, _ request: HTTPRequest) -> Problem {
+        switch error {
+        case let problem as Problem:
+            return problem
+        case let violations as Violations:
+            return .invalid(violations)
+        case StoreError.noSuchJob(let id):
+            return .notFound("job", id.rawValue)
+        case JobError.illegalMove(let from, let to):
+            return Problem(
+                409, "invalid_transition", "The job cannot do that now",
+                "the job is \(from.rawValue): it cannot become \(to.rawValue)",
+                more: [
+                    "state": .string(from.rawValue),
+                    "allowed": .array(from.successors.map { .string($0.rawValue) }),
+                ])
+        case let error as DatabaseError where error.resultCode == .SQLITE_FULL:
+            log(.error, "the disk is full", ["request": request.id])
+            return Problem(
+                507, "disk_full", "The disk is full", "nothing was stored; try again when there is room")
+        default:
+            // The words stay in the log: they may tell of paths.
+            log(.error, "request failed", ["request": request.id, "error": "\(error)"])
+            return Problem(
+                500, "internal", "The server failed",
+                "the server's log tells why, under the request's id")
+        }
+    }
+}
+
+// Reading requests, writing answers
+extension Service {
+    /// The JSON body.
+    /// - Throws: `Problem` when it is none; the place is told.
+    func body(_ request: HTTPRequest) throws -> JSONValue {
+        let type = request.headers["Content-Type"]?.split(separator: ";").first.map {
+            $0.trimmingCharacters(in: .whitespaces).lowercased()
+        }
+        guard let type, type == "application/json" || type.hasSuffix("+json") else {
+            throw Problem(
+                415, "unsupported_media_type", "The content is not JSON",
+                "Content-Type is \(type.map { "\"\($0.prefix(100))\"" } ?? "missing");"
+                    + " allowed: application/json (curl: --json)")
+        }
+        do {
+            return try JSONValue(parsing: request.body)
+        } catch {
+            throw Problem(400, "malformed_json", "The content is not well-formed JSON", "\(error)")
+        }
+    }
+
+    func job(_ request: HTTPRequest) throws -> Job {
+        let text = request.parameters["id"] ?? ""
+        guard let id = JobID(rawValue: text), let job = try store.job(id) else {
+            throw Problem.notFound("job", text)
+        }
+        return job
+    }
+
+    func json(
+        _ value: JSONValue, status: Int = 200, _ fields: [(String, String)] = []
+    ) -> HTTPResponse {
+        HTTPResponse(
+            status: status, headers: HTTPHeaders([("Content-Type", "application/json")] + fields),
+            body: .bytes(Data((value.canonical + "\n").utf8)))
+    }
+
+    /// A page of a list, with where the next begins.
+    func page<Element>(
+        _ page: Page<Element>, of request: HTTPRequest, _ view: (Element) -> JSONValue
+    ) -> HTTPResponse {
+        let next = page.next?.text
+        let body: JSONValue = [
+            "data": .array(page.elements.map(view)), "hasMore": .bool(next != nil),
+            "nextCursor": .optional(next),
+        ]
+        guard let next else { return json(body) }
+        var parts = URLComponents()
+        parts.path = request.path
+        parts.queryItems =
+            request.query.filter { $0.name != "after" }.map {
+                URLQueryItem(name: $0.name, value: $0.value)
+            } + [URLQueryItem(name: "after", value: next)]
+        return json(body, [("Link", "<\(parts.string ?? request.path)>; rel=\"next\"")])
+    }
+}

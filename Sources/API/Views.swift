@@ -1,0 +1,159 @@
+// How jobs and what they make look from outside.
+
+internal import Configs
+internal import Foundation
+internal import JobStore
+internal import Jobs
+internal import SearchSpaces
+
+extension Job {
+    /// What a list shows: enough to know it and how far it is.
+    var summary: [String: JSONValue] {
+        var view: [String: JSONValue] = [
+            "id": .string(id.rawValue), "kind": .string(kind.rawValue), "name": .optional(name),
+            "state": .string(state.rawValue), "phase": .string(phase),
+            "terminal": .bool(state.isTerminal), "createdAt": .time(createdAt),
+            "links": ["self": .string("/v1/jobs/\(id)")],
+        ]
+        view["startedAt"] = startedAt.map(JSONValue.time)
+        view["endedAt"] = endedAt.map(JSONValue.time)
+        view["progress"] = progress.flatMap { try? JSON.value($0) }
+        view["pipelineId"] = pipeline.map { .string($0) }
+        view["step"] = step.map { .string($0) }
+        return view
+    }
+
+    /// The whole job.
+    func view(attempts: [Attempt], checkpointID: String?, now: Date = Date()) -> JSONValue {
+        var view = summary
+        view["labels"] = .object(labels.mapValues { .string($0) })
+        view["priority"] = .int(priority)
+        view["seed"] = .int(seed)
+        view["cores"] = .int(cores)
+        view["device"] = .string(device)
+        view["limits"] = [
+            "maxSeconds": .optional(limits.maxSeconds), "maxAttempts": .int(limits.maxAttempts),
+        ]
+        view["spec"] = spec
+        view["submittedSpec"] = submittedSpec
+        view["revision"] = .int(revision)
+        view["lastSeq"] = .int(lastSeq)
+        view["desiredState"] = cancel == nil ? nil : "cancelled"
+        view["runningSeconds"] = .double(runningSeconds(at: now))
+        view["notBefore"] = notBefore.map(JSONValue.time)
+        view["placement"] = ["cores": .array(placement.map { .int($0) })]
+        view["waitingFor"] =
+            phase == JobPhase.waitingForDependency
+            ? .array(needs.map { .string($0.rawValue) }) : nil
+        view["latestMetrics"] = .object(latestMetrics.mapValues { .double($0) })
+        view["attempts"] = .array(attempts.map(\.view))
+        view["error"] = failure.flatMap { try? JSON.value($0) }
+        view["outputs"] = outputs?.view(checkpointID: checkpointID)
+        view["links"] = [
+            "self": .string("/v1/jobs/\(id)"), "events": .string("/v1/jobs/\(id)/events"),
+            "checkpoints": .string("/v1/checkpoints?job=\(id)"),
+            "candidates": .string("/v1/jobs/\(id)/candidates"),
+        ]
+        return .object(view)
+    }
+}
+
+extension Attempt {
+    var view: JSONValue {
+        var view: [String: JSONValue] = [
+            "n": .int(n), "startedAt": .time(startedAt), "cores": .array(cores.map { .int($0) }),
+        ]
+        view["endedAt"] = endedAt.map(JSONValue.time)
+        view["outcome"] = outcome.map { .string($0) }
+        return .object(view)
+    }
+}
+
+extension JobOutputs {
+    func view(checkpointID: String?) -> JSONValue {
+        var view: [String: JSONValue] = [:]
+        view["checkpointId"] = checkpointID.map { .string($0) }
+        view["architectures"] = architectures.map { .array($0.map { .string($0.hash) }) }
+        view["metrics"] = metrics
+        return .object(view)
+    }
+}
+
+extension JobEvent {
+    var view: JSONValue {
+        [
+            "seq": .int(seq), "ts": .string(ts), "job": .string(job.rawValue),
+            "attempt": .int(attempt), "type": .string(type), "data": data,
+        ]
+    }
+}
+
+extension Checkpoint {
+    var view: JSONValue {
+        [
+            "id": .string(id), "job": .string(job.rawValue), "name": .string(name),
+            "kind": .string(kind), "step": .int(step), "sha256": .string(sha256),
+            "bytes": .int(bytes), "final": .bool(final), "createdAt": .string(createdAt),
+            "links": [
+                "self": .string("/v1/checkpoints/\(id)"),
+                "content": .string("/v1/checkpoints/\(id)/content"),
+                "job": .string("/v1/jobs/\(job)"),
+            ],
+        ]
+    }
+}
+
+extension Candidate {
+    var view: JSONValue {
+        [
+            "index": .int(place), "generation": .int(generation), "genome": .string(genome),
+            "map": .optional(map), "map50": .optional(map50), "loss": .optional(loss),
+            "macs": .int(macs), "params": .int(params),
+            "standardError": .optional(standardError), "seconds": .optional(seconds),
+        ]
+    }
+}
+
+extension StoredArchitecture {
+    /// What a list shows.
+    var summary: [String: JSONValue] {
+        [
+            "id": .string(hash), "genome": .string(genome), "macs": .int(macs),
+            "params": .int(params), "score": .optional(score), "job": .string(job.rawValue),
+            "createdAt": .string(createdAt), "space": spaceValue["name"] ?? .null,
+            "links": [
+                "self": .string("/v1/architectures/\(hash)"),
+                "content": .string("/v1/architectures/\(hash)/content"),
+                "job": .string("/v1/jobs/\(job)"),
+            ],
+        ]
+    }
+
+    /// The architecture itself, with blocks and costs; nil when the stored text is of a space this version cannot read.
+    var architecture: Architecture? {
+        guard let space = try? JSON.read(SearchSpace.self, from: Data(self.space.utf8)),
+            let word = try? Genome(parsing: genome, in: space)
+        else { return nil }
+        return try? Architecture(space: space, genome: word)
+    }
+}
+
+extension SearchSpace {
+    /// What a dry run tells of a space.
+    var estimate: JSONValue {
+        let macs = costTable()
+        let params = costTable(.params)
+        return [
+            "name": .string(name), "positions": .int(positions.count),
+            "choices": .int(operations.count),
+            "macs": ["cheapest": .int(macs.minimum), "mean": .double(macs.mean), "dearest": .int(macs.maximum)],
+            "params": ["least": .int(params.minimum), "most": .int(params.maximum)],
+            "supernetParams": .int(supernetParams().backbone),
+            "convention": .string(CostConvention.backbone.stated),
+        ]
+    }
+}
+
+extension JSONValue {
+    static func time(_ date: Date) -> JSONValue { .string(Timestamp.text(date)) }
+}

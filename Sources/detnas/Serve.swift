@@ -1,0 +1,151 @@
+// `detnas serve`: the daemon. Puts the jobs of its data directory in order, then opens its listener.
+
+import API
+import ArgumentParser
+import Foundation
+import HTTP
+import JobStore
+import Scheduling
+
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Takes jobs over HTTP and runs each in a worker process.",
+        discussion: """
+            Stops on SIGTERM or SIGINT: running jobs write a checkpoint and go on at the next start. \
+            A second signal ends it at once; workers then go on and are met again at the next start.
+            """)
+
+    @Option(help: "The data directory: jobs, checkpoints, events. One server owns it.")
+    var data = "data"
+
+    @Option(
+        name: .customLong("datasets"),
+        help: "A folder whose folders are data sets; may be repeated.")
+    var datasetRoots: [String] = []
+
+    @Option(help: "A loopback address.")
+    var host = "127.0.0.1"
+
+    @Option(help: "0: any free one.")
+    var port: UInt16 = 8080
+
+    @Option(help: "The CPU cores that jobs may have, such as 0,1 (default: all).")
+    var cores: CoreList?
+
+    @Option(help: "The most jobs at once (default: one a core).")
+    var slots: Int?
+
+    func validate() throws {
+        let mine = Machine.cores()
+        for core in cores?.cores ?? [] where !mine.contains(core) {
+            throw ValidationError(
+                "--cores names core \(core), which this process may not use;"
+                    + " allowed: \(mine.map(String.init).joined(separator: ","))")
+        }
+        if let slots, slots < 1 {
+            throw ValidationError("--slots is \(slots); allowed: 1 or more")
+        }
+    }
+
+    func run() throws {
+        let roots = try datasetRoots.map { path in
+            guard let root = DatasetRoot(path) else {
+                throw ValidationError("--datasets \(path): there is no such folder")
+            }
+            return root
+        }
+        let log = ServiceLog.standardError
+        let store = try JobStore(folder: URL(filePath: data).standardizedFileURL.path)
+        let scheduler = Scheduler(
+            store: store,
+            settings: Scheduler.Settings(
+                cores: cores?.cores ?? Machine.cores(), slots: slots, datasetRoots: roots),
+            log: log)
+        // The jobs are in order before anybody can ask for them.
+        try scheduler.start()
+        do {
+            let server = HTTPServer(
+                configuration: configuration(log),
+                routes: Service(scheduler: scheduler, version: Detnas.version, log: log).routes)
+            let port = try server.start()
+            print("detnas listens on http://\(host):\(port), data in \(store.folder)")
+            // Whoever started it may read the line through a pipe.
+            try FileHandle.standardOutput.synchronize()
+            waitForSignal()
+            log(.info, "stopping")
+            server.drain(timeout: 10)
+            scheduler.stop()
+        } catch {
+            // Workers that were met again go on without this server.
+            scheduler.detach()
+            throw error
+        }
+    }
+
+    private func configuration(_ log: ServiceLog) -> HTTPServer.Configuration {
+        var configuration = HTTPServer.Configuration(host: host, port: port)
+        configuration.accessLog = { entry in
+            log(
+                .info, "request",
+                [
+                    "request": entry.requestID, "method": entry.method, "target": entry.target,
+                    "status": entry.status.map(String.init) ?? "-",
+                    "bytes": "\(entry.bytesSent)",
+                    "ms": String(format: "%.1f", entry.seconds * 1000),
+                ])
+        }
+        return configuration
+    }
+
+    /// Returns at the first SIGTERM or SIGINT; the second one ends the process.
+    private func waitForSignal() {
+        let first = DispatchSemaphore(value: 0)
+        let count = SignalCount()
+        let queue = DispatchQueue(label: "signals")
+        let sources = [SIGTERM, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler { @Sendable in
+                if count.next() > 1 { _exit(130) }
+                first.signal()
+            }
+            source.resume()
+            return source
+        }
+        first.wait()
+        // They must live on, for the second signal.
+        count.keep(sources)
+    }
+}
+
+/// `@unchecked Sendable`: used on the queue of the signals, and once more after the first of them.
+private final class SignalCount: @unchecked Sendable {
+    private var count = 0
+    private var sources: [any DispatchSourceSignal] = []
+
+    func next() -> Int {
+        count += 1
+        return count
+    }
+
+    /// Makes a reference cycle on purpose: the sources stay until the process ends.
+    func keep(_ sources: [any DispatchSourceSignal]) { self.sources = sources }
+}
+
+/// `0,1` or `0-3,8`.
+struct CoreList: ExpressibleByArgument {
+    let cores: [Int]
+
+    init?(argument: String) {
+        var cores: Set<Int> = []
+        for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+            let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+            guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2,
+                first >= 0, last >= first, last < 8192
+            else { return nil }
+            cores.formUnion(first...last)
+        }
+        self.cores = cores.sorted()
+    }
+}

@@ -91,7 +91,8 @@ let package = Package(
         .executableTarget(
             name: "detnas",
             dependencies: [
-                "CLinux", "Configs", "Datasets", "Pipelines", "SearchSpaces", "Worker",
+                "API", "CLinux", "Configs", "Datasets", "HTTP", "JobStore", "Pipelines", "Scheduling",
+                "SearchSpaces", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift,

@@ -4,8 +4,13 @@ import ArgumentParser
 
 @main
 struct Detnas: ParsableCommand {
+    static let version = "0.1.0"
+
     static let configuration = CommandConfiguration(
         commandName: "detnas",
         abstract: "Searches object-detector architectures on your own data, as a service.",
-        subcommands: [DatasetCommand.self, Planted.self, WorkerCommand.self])
+        version: version,
+        subcommands: [
+            Serve.self, DatasetCommand.self, Planted.self, WorkerCommand.self,
+        ])
 }

@@ -52,16 +52,16 @@ struct Planted: ParsableCommand {
         else { throw ValidationError("a fine-tuning and a search are needed, in this order") }
         let planted = PlantedOptimum(
             finetune: finetune, search: search, operation: operation, deviation: noise)
-        let supernet = try planted.train(context("supernet", seed: 0) { print($0) })
-        print("supernet: \(supernet.path)")
+        let supernet = try planted.train(context("supernet", seed: 0) { say($0) })
+        say("supernet: \(supernet.path)")
         var clear = 0
         for seed in 0..<seeds {
             let outcome = try planted.search(
                 supernet, best: best, context("search-\(seed)", seed: UInt64(seed)) { _ in })
             clear += outcome.isClear ? 1 : 0
-            print("seed \(seed): spoilt letters in the best \(best) paths: \(outcome.spoilt)")
+            say("seed \(seed): spoilt letters in the best \(best) paths: \(outcome.spoilt)")
         }
-        print("clear in \(clear) of \(seeds) searches")
+        say("clear in \(clear) of \(seeds) searches")
         if clear * 10 < seeds * 9 { throw ExitCode.failure }
     }
 
@@ -90,4 +90,7 @@ struct Planted: ParsableCommand {
                 say("\(type) \(data.canonical)")
             })
     }
+
+    /// A line at once, also into a file.
+    private func say(_ line: String) { FileHandle.standardOutput.write(Data("\(line)\n".utf8)) }
 }

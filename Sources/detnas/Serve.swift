@@ -69,9 +69,9 @@ struct Serve: ParsableCommand {
                 configuration: configuration(log),
                 routes: Service(scheduler: scheduler, version: Detnas.version, log: log).routes)
             let port = try server.start()
-            print("detnas listens on http://\(host):\(port), data in \(store.folder)")
-            // Whoever started it may read the line through a pipe.
-            try FileHandle.standardOutput.synchronize()
+            // Whoever started it may read the line through a pipe, which `print` would hold back.
+            let line = "detnas listens on http://\(host):\(port), data in \(store.folder)\n"
+            FileHandle.standardOutput.write(Data(line.utf8))
             waitForSignal()
             log(.info, "stopping")
             server.drain(timeout: 10)

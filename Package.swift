@@ -93,7 +93,8 @@ let package = Package(
         .executableTarget(
             name: "detnas",
             dependencies: [
-                "API", "Datasets", "Worker",
+                "API", "CLinux", "Configs", "Datasets", "HTTP", "JobStore", "Pipelines", "Scheduling",
+                "SearchSpaces", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift,
@@ -101,10 +102,10 @@ let package = Package(
 
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
-        tests("Torch"),
+        tests("Torch", ["SearchSpaces"]),
         .testTarget(
             name: "NNTests",
-            dependencies: ["NN", "SearchSpaces", "TestSupport"],
+            dependencies: ["NN", "SearchSpaces", "TestSupport", "Torch"],
             exclude: ["Fixtures"],
             swiftSettings: swift,
         ),
@@ -125,7 +126,12 @@ let package = Package(
             name: "SearchSpacesTests", dependencies: ["SearchSpaces", "TestSupport"],
             exclude: ["Fixtures"], swiftSettings: swift),
         tests("Search"),
-        tests("Detectors"),
+        .testTarget(
+            name: "DetectorsTests",
+            dependencies: ["Detectors", "NN", "SearchSpaces", "TestSupport", "Torch"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         tests("Configs"),
         tests("Pipelines"),
         tests("Jobs"),
@@ -136,7 +142,7 @@ let package = Package(
         tests("Worker"),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["detnas", "TestSupport"],
+            dependencies: ["detnas", "SearchSpaces", "TestSupport"],
             swiftSettings: swift,
         ),
     ],

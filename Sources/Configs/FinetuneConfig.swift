@@ -34,7 +34,7 @@ extension FinetuneConfig: Fielded {
             Field("shuffle", \.shuffle, .optional(.int(1...2))),
             Field("detector", \.detector, .object),
             Field("image", \.image, .object),
-            Field("training", \.training, .object, required: true),
+            Field("training", \.training, .detector, required: true),
             Field("evaluation", \.evaluation, .object),
         ]
     }

@@ -16,6 +16,14 @@ package enum OptimizerConfig: Hashable, Sendable {
         package var groups = ParameterGroups()
 
         package init() {}
+
+        /// What the official code trains RetinaNet with: 0.01, decay 1e-4.
+        package static var detector: SGD {
+            var sgd = SGD()
+            sgd.learningRate = 0.01
+            sgd.weightDecay = 1e-4
+            return sgd
+        }
     }
 
     /// Adam with decoupled decay (Loshchilov and Hutter, arXiv:1711.05101); PyTorch's defaults.
@@ -67,7 +75,8 @@ package enum OptimizerConfig: Hashable, Sendable {
 }
 
 extension Form<OptimizerConfig> {
-    static var optimizer: Form {
+    /// - Parameter blank: what SGD's fields are where they are not given.
+    static func optimizer(sgd blank: OptimizerConfig.SGD = OptimizerConfig.SGD()) -> Form {
         let sgd: [Field<OptimizerConfig>] = [
             Field("learningRate", \.sgd.learningRate, .number(.positive)),
             Field("momentum", \.sgd.momentum, .number(.belowOne)),
@@ -80,7 +89,7 @@ extension Form<OptimizerConfig> {
             Field("weightDecay", \.adamw.weightDecay, .number(.notNegative)),
         ]
         return .variants([
-            Variant("sgd", .sgd(OptimizerConfig.SGD()), sgd + groups(\.sgd.groups)) {
+            Variant("sgd", .sgd(blank), sgd + groups(\.sgd.groups)) {
                 if case .sgd = $0 { true } else { false }
             },
             Variant("adamw", .adamw(OptimizerConfig.AdamW()), adamw + groups(\.adamw.groups)) {

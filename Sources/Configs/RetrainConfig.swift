@@ -9,8 +9,6 @@ package struct RetrainConfig: Hashable, Sendable {
     package var detection: Detection?
     /// Channel-shuffle method of the blocks, 1 or 2. The published networks: 2.
     package var shuffle = 1
-    /// Random architectures of about the same cost that are trained alike, to compare with.
-    package var randomBaselines = 0
 
     package init(architecture: ArchitectureChoice) { self.architecture = architecture }
 
@@ -53,7 +51,6 @@ extension RetrainConfig: Fielded {
             Field("classification", \.classification, .optional(.object)),
             Field("detection", \.detection, .optional(.object)),
             Field("shuffle", \.shuffle, .int(1...2)),
-            Field("randomBaselines", \.randomBaselines, .int(0...1000)),
         ]
     }
 
@@ -90,7 +87,7 @@ extension RetrainConfig.Detection: Fielded {
             Field("validation", \.validation, .optional(.object)),
             Field("detector", \.detector, .object),
             Field("image", \.image, .object),
-            Field("training", \.training, .object, required: true),
+            Field("training", \.training, .detector, required: true),
         ]
     }
 }

@@ -47,11 +47,13 @@ package struct PathEvaluation: Hashable, Sendable {
 extension TrainingConfig: Fielded {
     static var blank: Self { Self(steps: 1) }
 
-    static var fields: [Field<Self>] {
+    static var fields: [Field<Self>] { fields(optimizer: .optimizer()) }
+
+    fileprivate static func fields(optimizer: Form<OptimizerConfig>) -> [Field<Self>] {
         [
             Field("steps", \.steps, .int(1...1_000_000_000), required: true),
             Field("batch", \.batch, .int(1...65_536)),
-            Field("optimizer", \.optimizer, .optimizer),
+            Field("optimizer", \.optimizer, optimizer),
             Field("schedule", \.schedule, .schedule),
             Field("gradientClip", \.gradientClip, .optional(.number(.positive))),
             Field("checkpoint", \.checkpoint, .object),
@@ -99,5 +101,19 @@ extension PathEvaluation: Fielded {
             Field("everySteps", \.everySteps, .int(0...1_000_000_000)),
             Field("recalibrationImages", \.recalibrationImages, .int(1...1_000_000_000)),
         ]
+    }
+}
+
+extension Form<TrainingConfig> {
+    /// As `.object`, with a detector's optimizer where none is given.
+    static var detector: Form {
+        var blank = TrainingConfig.blank
+        blank.optimizer = .sgd(.detector)
+        let table = Table(
+            blank: blank,
+            fields: TrainingConfig.fields(optimizer: .optimizer(sgd: .detector)),
+            rules: TrainingConfig.rules,
+        )
+        return Form(read: table.read) { .object(table.members($0)) }
     }
 }

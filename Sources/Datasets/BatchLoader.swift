@@ -28,15 +28,23 @@ package final class BatchLoader<Source: BatchSource> {
     ///   - maxBroken: the share of images, 0...1, that may be unreadable.
     ///   - onBroken: is told of each unreadable file once, on the thread that calls `next()`.
     package init(
-        _ source: Source, from step: Int = 0, threads: Int = 1, ahead: Int = 3,
-        maxBroken: Double = 0.05, onBroken: @escaping (ImageError) -> Void = { _ in }
+        _ source: Source,
+        from step: Int = 0,
+        threads: Int = 1,
+        ahead: Int = 3,
+        maxBroken: Double = 0.05,
+        onBroken: @escaping (ImageError) -> Void = { _ in },
     ) {
         self.source = source
         self.step = step
         self.maxBroken = maxBroken
         self.onBroken = onBroken
         shelf = Shelf(
-            source: source, next: step, ahead: max(1, ahead), isSynchronous: threads <= 0)
+            source: source,
+            next: step,
+            ahead: max(1, ahead),
+            isSynchronous: threads <= 0,
+        )
         for number in 0..<max(0, threads) {
             let thread = Thread { [shelf] in shelf.work() }
             thread.name = "loader \(number)"
@@ -71,7 +79,8 @@ package final class BatchLoader<Source: BatchSource> {
                     "\(broken.count) of \(source.imageCount) images cannot be read; allowed is a "
                         + "share of \(maxBroken): "
                         + broken.prefix(5).map(\.description).joined(separator: "; ")
-                        + (broken.count > 5 ? "; ..." : ""))
+                        + (broken.count > 5 ? "; ..." : ""),
+                )
             }
             if let batch = read.batch { return batch }
         }

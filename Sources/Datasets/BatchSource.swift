@@ -58,7 +58,8 @@ struct BatchPlan: Sendable {
     /// Reads the images of `step`, each with its place in the batch; what cannot be read is replaced
     /// or left out.
     func read<Picture>(
-        _ step: Int, _ read: (_ sample: Int) throws(ImageError) -> Picture
+        _ step: Int,
+        _ read: (_ sample: Int) throws(ImageError) -> Picture,
     ) -> (pictures: [(index: Int, sample: Int, picture: Picture)], broken: [ImageError]) {
         var pictures: [(index: Int, sample: Int, picture: Picture)] = []
         var broken: [ImageError] = []

@@ -31,8 +31,12 @@ package struct ClassificationTransform: Hashable, Sendable {
     package var evaluationResize: Double
 
     package init(
-        size: Int = 224, pixels: PixelFormat = .imageNet, crop: RandomCrop = RandomCrop(),
-        jitter: Double = 0.4, flip: Double = 0.5, evaluationResize: Double = 256 / 224
+        size: Int = 224,
+        pixels: PixelFormat = .imageNet,
+        crop: RandomCrop = RandomCrop(),
+        jitter: Double = 0.4,
+        flip: Double = 0.5,
+        evaluationResize: Double = 256 / 224,
     ) {
         self.size = size
         self.pixels = pixels
@@ -56,8 +60,12 @@ package struct ClassificationSource: BatchSource {
     ///   - limit: evaluates only so many images, spread evenly over the set and so over its classes.
     ///   - cacheBytes: how much memory may hold decoded images; changes no result.
     package init(
-        _ folder: ImageFolder, transform: ClassificationTransform, batch: Int, reading: Reading,
-        limit: Int? = nil, cacheBytes: Int = 0
+        _ folder: ImageFolder,
+        transform: ClassificationTransform,
+        batch: Int,
+        reading: Reading,
+        limit: Int? = nil,
+        cacheBytes: Int = 0,
     ) {
         self.folder = folder
         self.transform = transform
@@ -92,10 +100,15 @@ package struct ClassificationSource: BatchSource {
         let chosen = pictures.map { samples?[$0.sample] ?? $0.sample }
         return ReadBatch(
             batch: ClassificationBatch(
-                count: pictures.count, height: size, width: size, pixels: pixels,
+                count: pictures.count,
+                height: size,
+                width: size,
+                pixels: pixels,
                 labels: chosen.map { Int64(folder.label(of: $0)) },
-                names: chosen.map { folder.name(of: $0) }),
-            broken: broken)
+                names: chosen.map { folder.name(of: $0) },
+            ),
+            broken: broken,
+        )
     }
 
     /// In evaluation the finished crop. In training the image with some resolution to spare, as a
@@ -111,12 +124,14 @@ package struct ClassificationSource: BatchSource {
             case .evaluation:
                 let crop = centreCrop
                 let image = try file.decoded(
-                    atLeast: ImageSize(height: crop.shortSide, width: crop.shortSide))
+                    atLeast: ImageSize(height: crop.shortSide, width: crop.shortSide)
+                )
                 let region = crop.region(in: file.size).scaled(from: file.size, to: image.size)
                 let size = ImageSize(height: transform.size, width: transform.size)
                 return DecodedImage(
                     image: image.resized(to: size, from: region, isolated: false),
-                    originalSize: file.size)
+                    originalSize: file.size,
+                )
             }
         }
     }
@@ -127,7 +142,10 @@ package struct ClassificationSource: BatchSource {
     }
 
     private func write(
-        _ picture: DecodedImage, step: Int, index: Int, to target: UnsafeMutablePointer<Float>
+        _ picture: DecodedImage,
+        step: Int,
+        index: Int,
+        to target: UnsafeMutablePointer<Float>,
     ) {
         let size = transform.size
         guard let seed = plan.reading.seed else {
@@ -135,7 +153,11 @@ package struct ClassificationSource: BatchSource {
             return
         }
         var random = CounterRandom(
-            seed: seed, stream: "augmentation", UInt64(step), UInt64(index))
+            seed: seed,
+            stream: "augmentation",
+            UInt64(step),
+            UInt64(index),
+        )
         let region = transform.crop.region(in: picture.originalSize, using: &random)
             .scaled(from: picture.originalSize, to: picture.image.size)
         let flipped = random.uniform() < transform.flip
@@ -144,7 +166,11 @@ package struct ClassificationSource: BatchSource {
         if jitter.steps.isEmpty {
             picture.image.resample(region, to: output) { y, row in
                 transform.pixels.write(
-                    row, width: size, flipped: flipped, to: target + y * size * 3)
+                    row,
+                    width: size,
+                    flipped: flipped,
+                    to: target + y * size * 3,
+                )
             }
             return
         }
@@ -156,8 +182,11 @@ package struct ClassificationSource: BatchSource {
             jitter.apply(to: levels, count: size * size)
             for y in 0..<size {
                 transform.pixels.write(
-                    levels + y * size * 3, width: size, flipped: flipped,
-                    to: target + y * size * 3)
+                    levels + y * size * 3,
+                    width: size,
+                    flipped: flipped,
+                    to: target + y * size * 3,
+                )
             }
         }
     }

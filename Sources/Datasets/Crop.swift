@@ -11,7 +11,8 @@ package struct RandomCrop: Hashable, Sendable {
     /// Width over height; drawn uniformly on a logarithmic scale.
     package var ratio: ClosedRange<Double>
 
-    package init(scale: ClosedRange<Double> = 0.08...1, ratio: ClosedRange<Double> = 3 / 4...4 / 3) {
+    package init(scale: ClosedRange<Double> = 0.08...1, ratio: ClosedRange<Double> = 3 / 4...4 / 3)
+    {
         self.scale = scale
         self.ratio = ratio
     }
@@ -37,8 +38,11 @@ package struct RandomCrop: Hashable, Sendable {
             w = max(1, min(width, (h * ratio.upperBound).rounded(.toNearestOrEven)))
         }
         return Region(
-            x: ((width - w) / 2).rounded(.down), y: ((height - h) / 2).rounded(.down), width: w,
-            height: h)
+            x: ((width - w) / 2).rounded(.down),
+            y: ((height - h) / 2).rounded(.down),
+            width: w,
+            height: h,
+        )
     }
 }
 
@@ -65,6 +69,10 @@ package struct CentreCrop: Hashable, Sendable {
         let top = (Double(h - size) / 2).rounded(.toNearestOrEven)
         let (sx, sy) = (Double(width) / Double(w), Double(height) / Double(h))
         return Region(
-            x: left * sx, y: top * sy, width: Double(size) * sx, height: Double(size) * sy)
+            x: left * sx,
+            y: top * sy,
+            width: Double(size) * sx,
+            height: Double(size) * sy,
+        )
     }
 }

@@ -68,7 +68,8 @@ struct Cutout: Sendable {
         let scale = look.longerSide / Double(max(size.height, size.width))
         let wanted = ImageSize(
             height: max(1, Int((Double(size.height) * scale).rounded())),
-            width: max(1, Int((Double(size.width) * scale).rounded())))
+            width: max(1, Int((Double(size.width) * scale).rounded())),
+        )
         var layer = resized(to: wanted)
         layer.shade(brightness: look.brightness, contrast: look.contrast, grey: grey)
         if look.isMirrored { layer.mirror() }
@@ -78,7 +79,12 @@ struct Cutout: Sendable {
     private func resized(to wanted: ImageSize) -> Layer {
         func weights(_ from: Int, _ to: Int) -> ResampleWeights {
             ResampleWeights(
-                start: 0, length: Double(from), limit: from, count: to, isolated: true)
+                start: 0,
+                length: Double(from),
+                limit: from,
+                count: to,
+                isolated: true,
+            )
         }
         let rows = weights(size.height, wanted.height)
         let columns = weights(size.width, wanted.width)
@@ -109,8 +115,11 @@ struct Cutout: Sendable {
         let alpha = Float(pixels[at + 3])
         let share = alpha / 255
         return SIMD4(
-            share * Float(pixels[at]), share * Float(pixels[at + 1]),
-            share * Float(pixels[at + 2]), alpha)
+            share * Float(pixels[at]),
+            share * Float(pixels[at + 1]),
+            share * Float(pixels[at + 2]),
+            alpha,
+        )
     }
 }
 
@@ -149,14 +158,17 @@ struct Layer {
         var turned = Layer(
             size: ImageSize(
                 height: Int((abs(width * sine) + abs(height * cosine)).rounded(.up)) + 1,
-                width: Int((abs(width * cosine) + abs(height * sine)).rounded(.up)) + 1))
+                width: Int((abs(width * cosine) + abs(height * sine)).rounded(.up)) + 1,
+            )
+        )
         for y in 0..<turned.size.height {
             for x in 0..<turned.size.width {
                 let dx = Double(x) + 0.5 - Double(turned.size.width) / 2
                 let dy = Double(y) + 0.5 - Double(turned.size.height) / 2
                 turned.pixels[y * turned.size.width + x] = sample(
                     x: cosine * dx - sine * dy + width / 2 - 0.5,
-                    y: sine * dx + cosine * dy + height / 2 - 0.5)
+                    y: sine * dx + cosine * dy + height / 2 - 0.5,
+                )
             }
         }
         return turned

@@ -11,7 +11,8 @@ package enum DataDigest {
     ///     that is not there.
     ///   - annotations: the whole content of annotation files, in a fixed order.
     package static func of(
-        files: some Sequence<(name: String, path: String)>, annotations: [Data]
+        files: some Sequence<(name: String, path: String)>,
+        annotations: [Data],
     ) -> SHA256.Digest {
         var hash = SHA256()
         let sorted = files.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }

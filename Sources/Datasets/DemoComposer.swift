@@ -24,15 +24,20 @@ struct DemoComposer {
     let kinds: [DemoClass]
 
     /// A detection picture: several objects of any class.
-    func scene(_ objects: ClosedRange<Int>, using random: inout CounterRandom) -> (Image, [Object]) {
+    func scene(_ objects: ClosedRange<Int>, using random: inout CounterRandom) -> (Image, [Object])
+    {
         var image = background(using: &random)
         let wanted = objects.lowerBound + random.below(objects.count)
         var laid: [Object] = []
         for _ in 0..<wanted {
             let kind = random.below(kinds.count)
             if let object = lay(
-                kind, on: &image, clearOf: laid.map(\.box), scale: 0.14...0.55, using: &random)
-            {
+                kind,
+                on: &image,
+                clearOf: laid.map(\.box),
+                scale: 0.14...0.55,
+                using: &random,
+            ) {
                 laid.append(object)
             }
         }
@@ -53,15 +58,21 @@ struct DemoComposer {
         let side = short * random.uniform(in: 0.4...1)
         let region = Region(
             x: (Double(image.width) - side) * random.uniform(),
-            y: (Double(image.height) - side) * random.uniform(), width: side, height: side)
+            y: (Double(image.height) - side) * random.uniform(),
+            width: side,
+            height: side,
+        )
         return image.resized(to: ImageSize(height: size, width: size), from: region)
     }
 
     /// Draws look and place up to 12 times, until the box is large enough and covers too little of the
     /// others to hide them: under 0.3 of the smaller of the two.
     private func lay(
-        _ kind: Int, on image: inout Image, clearOf others: [Box], scale: ClosedRange<Double>,
-        using random: inout CounterRandom
+        _ kind: Int,
+        on image: inout Image,
+        clearOf others: [Box],
+        scale: ClosedRange<Double>,
+        using random: inout CounterRandom,
     ) -> Object? {
         for _ in 0..<12 {
             let cutout = cutouts[kind][random.below(cutouts[kind].count)]
@@ -74,8 +85,10 @@ struct DemoComposer {
             // Up to a fifth of it may lie outside, on each axis.
             func place(_ side: Int) -> Int {
                 let side = Double(side)
-                return Int((random.uniform(in: 0...1) * (Double(size) - 0.6 * side) - 0.2 * side)
-                    .rounded())
+                return Int(
+                    (random.uniform(in: 0...1) * (Double(size) - 0.6 * side) - 0.2 * side)
+                        .rounded()
+                )
             }
             let (x, y) = (place(layer.size.width), place(layer.size.height))
             guard let (box, area) = layer.seen(atX: x, y: y, in: image.size),

@@ -36,26 +36,32 @@ package struct DemoDataset: Sendable {
     ///
     /// - Parameter progress: is called with pictures made and pictures in all.
     package func write(
-        to target: URL, from sources: DemoSources,
-        progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+        to target: URL,
+        from sources: DemoSources,
+        progress: (_ done: Int, _ total: Int) -> Void = { _, _ in },
     ) throws -> Outcome {
         try check()
         let files = FileManager.default
         let target = target.absoluteURL.standardizedFileURL
         if let content = try? files.contentsOfDirectory(atPath: target.path), !content.isEmpty {
-            let there = try? String(contentsOf: target.appending(path: "demo.json"), encoding: .utf8)
+            let there = try? String(
+                contentsOf: target.appending(path: "demo.json"),
+                encoding: .utf8,
+            )
             if there == description { return .present }
             throw DatasetError(
                 .badTarget,
                 there == nil
                     ? "\(target.path) is not empty; choose another folder"
                     : "\(target.path) holds a demo set made with other settings; choose another "
-                        + "folder or remove it")
+                        + "folder or remove it",
+            )
         }
         let parent = target.deletingLastPathComponent()
         try files.createDirectory(at: parent, withIntermediateDirectories: true)
         let aside = parent.appending(
-            path: ".\(target.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier)")
+            path: ".\(target.lastPathComponent).\(ProcessInfo.processInfo.processIdentifier)"
+        )
         try files.createDirectory(at: aside, withIntermediateDirectories: false)
         defer { try? files.removeItem(at: aside) }
 
@@ -69,12 +75,17 @@ package struct DemoDataset: Sendable {
         let backgrounds = try sources.backgrounds(atLeast: 3 * size)
         let cutouts = try classes.map { try sources.cutouts(of: $0) }
         let train = DemoComposer(
-            size: size, backgrounds: backgrounds.train,
+            size: size,
+            backgrounds: backgrounds.train,
             cutouts: cutouts.map { sharesCutouts ? $0.val + $0.train : $0.train },
-            kinds: classes)
+            kinds: classes,
+        )
         let val = DemoComposer(
-            size: size, backgrounds: backgrounds.val,
-            cutouts: cutouts.map { sharesCutouts ? $0.val + $0.train : $0.val }, kinds: classes)
+            size: size,
+            backgrounds: backgrounds.val,
+            cutouts: cutouts.map { sharesCutouts ? $0.val + $0.train : $0.val },
+            kinds: classes,
+        )
         try writeDetection("train", detection.train, train, firstID: 1, aside, step)
         try writeDetection("val", detection.val, val, firstID: 1_000_001, aside, step)
         try writeClassification("train", classification.train, train, aside, step)
@@ -82,7 +93,9 @@ package struct DemoDataset: Sendable {
         try Data(description.utf8).write(to: aside.appending(path: "demo.json"))
         guard rename(aside.path, target.path) == 0 else {
             throw DatasetError(
-                .badTarget, "\(target.path) cannot be made: \(String(cString: strerror(errno)))")
+                .badTarget,
+                "\(target.path) cannot be made: \(String(cString: strerror(errno)))",
+            )
         }
         return .made
     }
@@ -94,7 +107,8 @@ package struct DemoDataset: Sendable {
         guard objects.lowerBound >= 1, objects.upperBound <= 6 else {
             throw DatasetError(
                 .badOption,
-                "objects is \(objects.lowerBound)-\(objects.upperBound); allowed is 1 to 6")
+                "objects is \(objects.lowerBound)-\(objects.upperBound); allowed is 1 to 6",
+            )
         }
         for (name, count) in [("train", detection.train), ("val", detection.val)]
         where !(1...900_000).contains(count) {
@@ -105,7 +119,8 @@ package struct DemoDataset: Sendable {
             throw DatasetError(
                 .badOption,
                 "classification-\(name) is \(count); allowed is \(classes.count) (one of each "
-                    + "class) to 900000")
+                    + "class) to 900000",
+            )
         }
     }
 
@@ -127,8 +142,12 @@ package struct DemoDataset: Sendable {
     }
 
     private func writeDetection(
-        _ part: String, _ count: Int, _ composer: DemoComposer, firstID: Int64, _ root: URL,
-        _ step: () -> Void
+        _ part: String,
+        _ count: Int,
+        _ composer: DemoComposer,
+        firstID: Int64,
+        _ root: URL,
+        _ step: () -> Void,
     ) throws {
         let images = root.appending(path: "detection/images")
         let annotations = root.appending(path: "detection/annotations")
@@ -139,7 +158,10 @@ package struct DemoDataset: Sendable {
         var boxes: [CocoAnnotation] = []
         for number in 0..<count {
             var random = CounterRandom(
-                seed: seed, stream: "demo detection \(part)", UInt64(number))
+                seed: seed,
+                stream: "demo detection \(part)",
+                UInt64(number),
+            )
             let (image, objects) = composer.scene(self.objects, using: &random)
             let name = "\(part)_\(Self.padded(number + 1)).jpg"
             try Data(image.jpeg(quality: 88)).write(to: images.appending(path: name))
@@ -148,21 +170,29 @@ package struct DemoDataset: Sendable {
             for object in objects {
                 boxes.append(
                     CocoAnnotation(
-                        id: firstID + Int64(boxes.count), imageID: id,
-                        categoryID: classes[object.kind].categoryID, box: object.box,
-                        area: Double(object.area)))
+                        id: firstID + Int64(boxes.count),
+                        imageID: id,
+                        categoryID: classes[object.kind].categoryID,
+                        box: object.box,
+                        area: Double(object.area),
+                    )
+                )
             }
             step()
         }
         try CocoDataset(
             images: entries,
             categories: classes.map { CocoCategory(id: $0.categoryID, name: $0.name) },
-            annotations: boxes
+            annotations: boxes,
         ).write(to: annotations.appending(path: "instances_\(part).json"))
     }
 
     private func writeClassification(
-        _ part: String, _ count: Int, _ composer: DemoComposer, _ root: URL, _ step: () -> Void
+        _ part: String,
+        _ count: Int,
+        _ composer: DemoComposer,
+        _ root: URL,
+        _ step: () -> Void,
     ) throws {
         let folders = classes.map { root.appending(path: "classification/\(part)/\($0.name)") }
         for folder in folders {
@@ -170,11 +200,15 @@ package struct DemoDataset: Sendable {
         }
         for number in 0..<count {
             var random = CounterRandom(
-                seed: seed, stream: "demo classification \(part)", UInt64(number))
+                seed: seed,
+                stream: "demo classification \(part)",
+                UInt64(number),
+            )
             let kind = number % classes.count
             let image = composer.portrait(kind, using: &random)
             try Data(image.jpeg(quality: 88)).write(
-                to: folders[kind].appending(path: "\(Self.padded(number + 1)).jpg"))
+                to: folders[kind].appending(path: "\(Self.padded(number + 1)).jpg")
+            )
             step()
         }
     }

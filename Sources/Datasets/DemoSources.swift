@@ -18,8 +18,11 @@ package struct DemoClass: Hashable, Sendable {
     let mayBeMirrored: Bool
 
     private init(
-        _ categoryID: Int64, _ name: String, _ folders: [String], isRecursive: Bool = false,
-        mayBeMirrored: Bool = true
+        _ categoryID: Int64,
+        _ name: String,
+        _ folders: [String],
+        isRecursive: Bool = false,
+        mayBeMirrored: Bool = true,
     ) {
         self.name = name
         self.categoryID = categoryID
@@ -37,12 +40,14 @@ package struct DemoClass: Hashable, Sendable {
         DemoClass(6, "coin", ["symbols/money/*/coins"], mayBeMirrored: false),
         DemoClass(7, "roadsign", ["town/roadsigns"], mayBeMirrored: false),
         DemoClass(
-            8, "vehicle",
+            8,
+            "vehicle",
             [
                 "vehicles/auto", "vehicles/emergency", "vehicles/masstransit",
                 "vehicles/construction", "vehicles/flight/planes", "vehicles/ship",
                 "vehicles/race", "military/vehicles",
-            ]),
+            ],
+        ),
     ]
 
     /// The ones that a small network tells apart in minutes.
@@ -55,7 +60,8 @@ package struct DemoClass: Hashable, Sendable {
             throw DatasetError(
                 .badOption,
                 "there is no class \"\(unknown)\"; allowed are "
-                    + all.map(\.name).joined(separator: ", ") + ", or all")
+                    + all.map(\.name).joined(separator: ", ") + ", or all",
+            )
         }
         guard !names.isEmpty else { throw DatasetError(.badOption, "no class is named") }
         return all.filter { names.contains($0.name) }
@@ -100,7 +106,8 @@ package struct DemoSources: Sendable {
                     mkdir -p .cache/demo && cd .cache/demo && apt-get download \(Self.packages) \
                 && for f in *.deb; do dpkg-deb -x "$f" .; done; cd -
                     detnas dataset demo DIR --sources .cache/demo
-                """)
+                """,
+            )
         }
     }
 
@@ -120,7 +127,8 @@ package struct DemoSources: Sendable {
         guard cutouts.count >= 4 else {
             throw DatasetError(
                 .missingSources,
-                "class \(kind.name) has \(cutouts.count) cut-outs below \(stamps.path)")
+                "class \(kind.name) has \(cutouts.count) cut-outs below \(stamps.path)",
+            )
         }
         let quarter = cutouts.count / 4
         return Split(train: Array(cutouts[quarter...]), val: Array(cutouts[..<quarter]))

@@ -41,7 +41,9 @@ package struct DetectionSet: Sendable {
 
     /// - Throws: when the folder is missing, a file name leads out of it, or no image is left.
     package init(
-        dataset: CocoDataset, imageRoot: URL, purpose: Purpose
+        dataset: CocoDataset,
+        imageRoot: URL,
+        purpose: Purpose,
     )
         throws(DatasetError)
     {
@@ -57,7 +59,8 @@ package struct DetectionSet: Sendable {
                 throw DatasetError(
                     .badFileName,
                     "file_name of image \(image.id) is \"\(image.fileName)\"; allowed is a path "
-                        + "below \(imageRoot.path)")
+                        + "below \(imageRoot.path)",
+                )
             }
             let size =
                 image.width > 0 && image.height > 0
@@ -77,8 +80,13 @@ package struct DetectionSet: Sendable {
             if purpose == .training, boxes.isEmpty { continue }
             items.append(
                 Item(
-                    imageID: image.id, fileName: image.fileName, size: size, boxes: boxes,
-                    labels: labels))
+                    imageID: image.id,
+                    fileName: image.fileName,
+                    size: size,
+                    boxes: boxes,
+                    labels: labels,
+                )
+            )
         }
         guard !items.isEmpty else {
             throw DatasetError(
@@ -86,7 +94,8 @@ package struct DetectionSet: Sendable {
                 dataset.images.isEmpty
                     ? "the annotations for \(imageRoot.path) list no images"
                     : "none of the \(dataset.images.count) images for \(imageRoot.path) has an "
-                        + "object that can be learnt")
+                        + "object that can be learnt",
+            )
         }
         self.imageRoot = imageRoot
         self.purpose = purpose
@@ -106,7 +115,9 @@ package struct DetectionSet: Sendable {
             missing.append(
                 ImageError(
                     file: path(of: index),
-                    reason: "does not exist (image \(items[index].imageID) of the annotations)"))
+                    reason: "does not exist (image \(items[index].imageID) of the annotations)",
+                )
+            )
         }
         return missing
     }
@@ -115,7 +126,8 @@ package struct DetectionSet: Sendable {
     package func digest(annotations: Data) -> SHA256.Digest {
         DataDigest.of(
             files: items.indices.lazy.map { (items[$0].fileName, path(of: $0)) },
-            annotations: [annotations])
+            annotations: [annotations],
+        )
     }
 
     private static func learnable(_ box: Box, in size: ImageSize?) -> Box? {

@@ -42,8 +42,11 @@ package struct DetectionTarget: Sendable {
         if isFlipped { (x1, x2) = (width - x2, width - x1) }
         let (y1, y2) = (Double(box[1]) / scaleY, Double(box[3]) / scaleY)
         return Box(
-            x1: min(max(x1, 0), width), y1: min(max(y1, 0), height), x2: min(max(x2, 0), width),
-            y2: min(max(y2, 0), height))
+            x1: min(max(x1, 0), width),
+            y1: min(max(y1, 0), height),
+            x2: min(max(x2, 0), width),
+            y2: min(max(y2, 0), height),
+        )
     }
 }
 
@@ -60,8 +63,11 @@ package struct DetectionTransform: Hashable, Sendable {
     package var divisor: Int
 
     package init(
-        shortSide: Int = 800, longSide: Int = 1333, pixels: PixelFormat = .imageNet,
-        flip: Double = 0.5, divisor: Int = 32
+        shortSide: Int = 800,
+        longSide: Int = 1333,
+        pixels: PixelFormat = .imageNet,
+        flip: Double = 0.5,
+        divisor: Int = 32,
     ) {
         self.shortSide = shortSide
         self.longSide = longSide
@@ -74,9 +80,13 @@ package struct DetectionTransform: Hashable, Sendable {
     package func size(of original: ImageSize) -> ImageSize {
         let (height, width) = (Double(original.height), Double(original.width))
         let scale = min(
-            Double(shortSide) / min(height, width), Double(longSide) / max(height, width))
+            Double(shortSide) / min(height, width),
+            Double(longSide) / max(height, width),
+        )
         return ImageSize(
-            height: max(1, Int(height * scale + 0.5)), width: max(1, Int(width * scale + 0.5)))
+            height: max(1, Int(height * scale + 0.5)),
+            width: max(1, Int(width * scale + 0.5)),
+        )
     }
 }
 
@@ -89,8 +99,11 @@ package struct DetectionSource: BatchSource {
 
     /// - Parameter cacheBytes: how much memory may hold resized images; changes no result.
     package init(
-        _ data: DetectionSet, transform: DetectionTransform, batch: Int, reading: Reading,
-        cacheBytes: Int = 0
+        _ data: DetectionSet,
+        transform: DetectionTransform,
+        batch: Int,
+        reading: Reading,
+        cacheBytes: Int = 0,
     ) {
         self.data = data
         self.transform = transform
@@ -118,15 +131,23 @@ package struct DetectionSource: BatchSource {
             guard let base = target.baseAddress else { return }
             for (place, entry) in pictures.enumerated() {
                 transform.pixels.write(
-                    entry.picture.image, flipped: images[place].isFlipped,
-                    to: base + place * each, stride: width * 3)
+                    entry.picture.image,
+                    flipped: images[place].isFlipped,
+                    to: base + place * each,
+                    stride: width * 3,
+                )
             }
         }
         return ReadBatch(
             batch: DetectionBatch(
-                count: pictures.count, height: height, width: width, pixels: pixels,
-                images: images),
-            broken: broken)
+                count: pictures.count,
+                height: height,
+                width: width,
+                pixels: pixels,
+                images: images,
+            ),
+            broken: broken,
+        )
     }
 
     /// The resized image, before flipping.
@@ -143,7 +164,8 @@ package struct DetectionSource: BatchSource {
 
     /// Whether the boxes were drawn on the upright image; some tools ignore the camera's orientation.
     private func isUpright(
-        _ file: ImageFile, _ item: DetectionSet.Item
+        _ file: ImageFile,
+        _ item: DetectionSet.Item,
     )
         throws(ImageError) -> Bool
     {
@@ -151,29 +173,46 @@ package struct DetectionSource: BatchSource {
         if annotated == file.storedSize { return false }
         throw ImageError(
             file: file.name,
-            reason: "is \(file.size.text) pixels, but the annotations say \(annotated.text)")
+            reason: "is \(file.size.text) pixels, but the annotations say \(annotated.text)",
+        )
     }
 
     private func target(
-        _ sample: Int, _ picture: DecodedImage, step: Int, index: Int
+        _ sample: Int,
+        _ picture: DecodedImage,
+        step: Int,
+        index: Int,
     ) -> DetectionTarget {
         let item = data.items[sample]
         var flipped = false
         if let seed = plan.reading.seed {
             var random = CounterRandom(
-                seed: seed, stream: "augmentation", UInt64(step), UInt64(index))
+                seed: seed,
+                stream: "augmentation",
+                UInt64(step),
+                UInt64(index),
+            )
             flipped = random.uniform() < transform.flip
         }
         var target = DetectionTarget(
-            imageID: item.imageID, fileName: item.fileName, originalSize: picture.originalSize,
-            size: picture.image.size, isFlipped: flipped, boxes: [], labels: item.labels)
+            imageID: item.imageID,
+            fileName: item.fileName,
+            originalSize: picture.originalSize,
+            size: picture.image.size,
+            isFlipped: flipped,
+            boxes: [],
+            labels: item.labels,
+        )
         let (scaleX, scaleY) = (target.scaleX, target.scaleY)
         let width = Double(target.size.width)
         target.boxes = item.boxes.map { box in
             let (x1, x2) = (box.x * scaleX, box.maxX * scaleX)
             return SIMD4(
-                Float(flipped ? width - x2 : x1), Float(box.y * scaleY),
-                Float(flipped ? width - x1 : x2), Float(box.maxY * scaleY))
+                Float(flipped ? width - x2 : x1),
+                Float(box.y * scaleY),
+                Float(flipped ? width - x1 : x2),
+                Float(box.maxY * scaleY),
+            )
         }
         return target
     }

@@ -31,7 +31,8 @@ extension ImageSize {
     func reduced(by denominator: Int) -> ImageSize {
         ImageSize(
             height: (height + denominator - 1) / denominator,
-            width: (width + denominator - 1) / denominator)
+            width: (width + denominator - 1) / denominator,
+        )
     }
 }
 

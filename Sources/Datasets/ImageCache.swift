@@ -31,7 +31,8 @@ final class ImageCache: Sendable {
 
     /// What is kept for `key`, or what `make` gives.
     func image(
-        _ key: Int, _ make: () throws(ImageError) -> DecodedImage
+        _ key: Int,
+        _ make: () throws(ImageError) -> DecodedImage,
     )
         throws(ImageError) -> DecodedImage
     {

@@ -34,7 +34,8 @@ package struct ImageFile {
         guard let format = Format(bytes) else {
             throw ImageError(
                 file: name,
-                reason: bytes.isEmpty ? "is empty" : "is not a JPEG or PNG file")
+                reason: bytes.isEmpty ? "is empty" : "is not a JPEG or PNG file",
+            )
         }
         self.bytes = bytes
         self.name = name
@@ -52,7 +53,9 @@ package struct ImageFile {
         let size = ImageSize(height: Int(height), width: Int(width))
         guard size.height * size.width <= Self.maxPixels else {
             throw ImageError(
-                file: name, reason: "has \(size.text) pixels; at most \(Self.maxPixels) are read")
+                file: name,
+                reason: "has \(size.text) pixels; at most \(Self.maxPixels) are read",
+            )
         }
         storedSize = size
         orientation = format == .jpeg ? bytes.withUnsafeBytes { Orientation(jpeg: $0) } : .upright
@@ -66,23 +69,38 @@ package struct ImageFile {
     ///
     /// Alpha is dropped, as PIL's `convert("RGB")` does; 16 bits become 8.
     package func decoded(
-        atLeast wanted: ImageSize? = nil, upright: Bool = true
+        atLeast wanted: ImageSize? = nil,
+        upright: Bool = true,
     )
         throws(ImageError) -> Image
     {
         let turn = upright ? orientation : .upright
         let denominator = denominator(
-            atLeast: turn.exchangesSides ? wanted?.transposed : wanted)
+            atLeast: turn.exchangesSides ? wanted?.transposed : wanted
+        )
         let size = storedSize.reduced(by: denominator)
         let pixels = try pixels(size, channels: 3) { target, error in
             switch format {
             case .jpeg:
                 cj_jpeg_decode(
-                    bytes, bytes.count, Int32(denominator), target, Int32(size.width),
-                    Int32(size.height), error)
+                    bytes,
+                    bytes.count,
+                    Int32(denominator),
+                    target,
+                    Int32(size.width),
+                    Int32(size.height),
+                    error,
+                )
             case .png:
                 cj_png_decode(
-                    bytes, bytes.count, 3, target, Int32(size.width), Int32(size.height), error)
+                    bytes,
+                    bytes.count,
+                    3,
+                    target,
+                    Int32(size.width),
+                    Int32(size.height),
+                    error,
+                )
             }
         }
         return Image(height: size.height, width: size.width, pixels: pixels).turned(from: turn)
@@ -93,8 +111,14 @@ package struct ImageFile {
         guard format == .png else { throw ImageError(file: name, reason: "is not a PNG file") }
         return try pixels(storedSize, channels: 4) { target, error in
             cj_png_decode(
-                bytes, bytes.count, 4, target, Int32(storedSize.width), Int32(storedSize.height),
-                error)
+                bytes,
+                bytes.count,
+                4,
+                target,
+                Int32(storedSize.width),
+                Int32(storedSize.height),
+                error,
+            )
         }
     }
 
@@ -107,8 +131,9 @@ package struct ImageFile {
     }
 
     private func pixels(
-        _ size: ImageSize, channels: Int,
-        decode: (UnsafeMutablePointer<UInt8>, UnsafeMutablePointer<CChar>) -> Int32
+        _ size: ImageSize,
+        channels: Int,
+        decode: (UnsafeMutablePointer<UInt8>, UnsafeMutablePointer<CChar>) -> Int32,
     ) throws(ImageError) -> [UInt8] {
         let total = size.height * size.width * channels
         var failure: ImageError?
@@ -150,7 +175,14 @@ extension Image {
     package func jpeg(quality: Int = 88) throws(ImageError) -> [UInt8] {
         try encoded("JPEG") { out, size, error in
             cj_jpeg_encode(
-                pixels, Int32(width), Int32(height), Int32(quality), &out, &size, error)
+                pixels,
+                Int32(width),
+                Int32(height),
+                Int32(quality),
+                &out,
+                &size,
+                error,
+            )
         }
     }
 
@@ -164,7 +196,7 @@ extension Image {
     private func encoded(
         _ format: String,
         _ encode: (inout UnsafeMutablePointer<UInt8>?, inout Int, UnsafeMutablePointer<CChar>) ->
-            Int32
+            Int32,
     ) throws(ImageError) -> [UInt8] {
         var (bytes, size) = (UnsafeMutablePointer<UInt8>?.none, 0)
         try calling("a \(self.size.text) \(format)") { encode(&bytes, &size, $0) }
@@ -175,14 +207,17 @@ extension Image {
 
 /// Runs a C call and turns its message into an error about `name`.
 private func calling(
-    _ name: String, _ call: (UnsafeMutablePointer<CChar>) -> Int32
+    _ name: String,
+    _ call: (UnsafeMutablePointer<CChar>) -> Int32,
 ) throws(ImageError) {
     var message = [CChar](repeating: 0, count: Int(CJ_ERROR_SIZE))
     guard message.withUnsafeMutableBufferPointer({ $0.baseAddress.map(call) ?? -1 }) != 0 else {
         return
     }
     let text = String(
-        decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) },
+        as: UTF8.self,
+    )
     throw ImageError(file: name, reason: "cannot be decoded: \(text)")
 }
 
@@ -208,13 +243,18 @@ package enum FileBytes {
         }
         guard status.st_size <= maxBytes else {
             throw ImageError(
-                file: path, reason: "has \(status.st_size) bytes; at most \(maxBytes) are read")
+                file: path,
+                reason: "has \(status.st_size) bytes; at most \(maxBytes) are read",
+            )
         }
         var failed: ImageError?
         let bytes = [UInt8](unsafeUninitializedCapacity: Int(status.st_size)) { target, count in
             while count < target.count {
                 let got = Foundation.read(
-                    file, target.baseAddress.map { $0 + count }, target.count - count)
+                    file,
+                    target.baseAddress.map { $0 + count },
+                    target.count - count,
+                )
                 if got == 0 { break }
                 if got < 0 {
                     if errno == EINTR { continue }

@@ -50,19 +50,23 @@ package struct ImageFolder: Sendable {
         let classes = try Self.names(in: root).filter { Self.isFolder(root.appending(path: $0)) }
         guard !classes.isEmpty else {
             throw DatasetError(
-                .noClasses, "\(root.path) has no class folders; images belong in CLASS/FILE.jpg")
+                .noClasses,
+                "\(root.path) has no class folders; images belong in CLASS/FILE.jpg",
+            )
         }
         var files: [[String]] = []
         for name in classes {
             files.append(
                 try Self.names(in: root.appending(path: name)).filter {
                     Self.extensions.contains(($0 as NSString).pathExtension.lowercased())
-                })
+                }
+            )
         }
         if let empty = zip(classes, files).first(where: { $0.1.isEmpty }) {
             throw DatasetError(
                 .noImages,
-                "\(root.path)/\(empty.0) has no images (.jpg, .jpeg or .png)")
+                "\(root.path)/\(empty.0) has no images (.jpg, .jpeg or .png)",
+            )
         }
         self.root = root
         self.classes = classes
@@ -104,13 +108,16 @@ package struct ImageFolder: Sendable {
         throw DatasetError(
             .classMismatch,
             "\(other.root.path) must have the classes of \(root.path), but "
-                + parts.filter { !$0.isEmpty }.joined(separator: " and "))
+                + parts.filter { !$0.isEmpty }.joined(separator: " and "),
+        )
     }
 
     /// A digest of the data: names and sizes of all files, in order.
     package func digest() -> SHA256.Digest {
         DataDigest.of(
-            files: (0..<count).lazy.map { (name(of: $0), path(of: $0)) }, annotations: [])
+            files: (0..<count).lazy.map { (name(of: $0), path(of: $0)) },
+            annotations: [],
+        )
     }
 
     private static func isFolder(_ url: URL) -> Bool {
@@ -130,7 +137,9 @@ package struct ImageFolder: Sendable {
                 .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         } catch {
             throw DatasetError(
-                .missingFolder, "\(folder.path) cannot be listed: \(error.localizedDescription)")
+                .missingFolder,
+                "\(folder.path) cannot be listed: \(error.localizedDescription)",
+            )
         }
     }
 }

@@ -49,7 +49,8 @@ package enum Orientation: UInt16, Sendable, CaseIterable {
                 value << 8 | Int(tiff[offset + (little ? count - 1 - i : i)])
             }
         }
-        guard let directory = number(at: 4, bytes: 4), let entries = number(at: directory, bytes: 2)
+        guard let directory = number(at: 4, bytes: 4),
+            let entries = number(at: directory, bytes: 2)
         else { return nil }
         for entry in 0..<entries {
             let at = directory + 2 + 12 * entry

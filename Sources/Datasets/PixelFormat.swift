@@ -16,8 +16,9 @@ package struct PixelFormat: Hashable, Sendable {
 
     /// - Precondition: three values each, deviations not zero.
     package init(
-        order: Order = .rgb, mean: [Double] = [123.675, 116.28, 103.53],
-        deviation: [Double] = [58.395, 57.12, 57.375]
+        order: Order = .rgb,
+        mean: [Double] = [123.675, 116.28, 103.53],
+        deviation: [Double] = [58.395, 57.12, 57.375],
     ) {
         precondition(mean.count == 3 && deviation.count == 3 && !deviation.contains(0))
         self.order = order
@@ -28,15 +29,17 @@ package struct PixelFormat: Hashable, Sendable {
     /// For output channel `c`, the source channel, and `scale` and `shift` of `value * scale + shift`.
     private func channel(_ c: Int) -> (source: Int, scale: Float, shift: Float) {
         (
-            order == .rgb ? c : 2 - c, Float(1 / deviation[c]), Float(-mean[c] / deviation[c])
+            order == .rgb ? c : 2 - c, Float(1 / deviation[c]), Float(-mean[c] / deviation[c]),
         )
     }
 
     /// Writes one row of `width` RGB pixels, levels 0...255, from right to left where `flipped`.
     @inline(__always)
     func write(
-        _ row: UnsafePointer<Float>, width: Int, flipped: Bool,
-        to target: UnsafeMutablePointer<Float>
+        _ row: UnsafePointer<Float>,
+        width: Int,
+        flipped: Bool,
+        to target: UnsafeMutablePointer<Float>,
     ) {
         let (r, g, b) = (channel(0), channel(1), channel(2))
         var at = flipped ? (width - 1) * 3 : 0
@@ -52,7 +55,10 @@ package struct PixelFormat: Hashable, Sendable {
 
     /// Writes a whole picture with `stride` values from one row to the next.
     func write(
-        _ image: Image, flipped: Bool, to target: UnsafeMutablePointer<Float>, stride: Int
+        _ image: Image,
+        flipped: Bool,
+        to target: UnsafeMutablePointer<Float>,
+        stride: Int,
     ) {
         let (r, g, b) = (channel(0), channel(1), channel(2))
         image.pixels.withUnsafeBufferPointer { pixels in

@@ -28,7 +28,7 @@ package struct Region: Equatable, Sendable {
     /// The same part of a picture in another resolution.
     func scaled(from old: ImageSize, to new: ImageSize) -> Region {
         let (sx, sy) = (
-            Double(new.width) / Double(old.width), Double(new.height) / Double(old.height)
+            Double(new.width) / Double(old.width), Double(new.height) / Double(old.height),
         )
         return Region(x: x * sx, y: y * sy, width: width * sx, height: height * sy)
     }
@@ -69,7 +69,8 @@ struct ResampleWeights {
             first.append(begin - shift)
             for k in 0..<taps {
                 weights.append(
-                    k < shift ? 0 : Float(sum > 0 ? window[k - shift] / sum : k == shift ? 1 : 0))
+                    k < shift ? 0 : Float(sum > 0 ? window[k - shift] / sum : k == shift ? 1 : 0)
+                )
             }
         }
     }
@@ -84,15 +85,25 @@ extension Image {
     ///   - body: the row's number and its `size.width * 3` values in `0...255`.
     @inline(__always)
     func resample(
-        _ region: Region, to size: ImageSize, isolated: Bool = true,
-        _ body: (Int, UnsafePointer<Float>) -> Void
+        _ region: Region,
+        to size: ImageSize,
+        isolated: Bool = true,
+        _ body: (Int, UnsafePointer<Float>) -> Void,
     ) {
         let rows = ResampleWeights(
-            start: region.y, length: region.height, limit: height, count: size.height,
-            isolated: isolated)
+            start: region.y,
+            length: region.height,
+            limit: height,
+            count: size.height,
+            isolated: isolated,
+        )
         let columns = ResampleWeights(
-            start: region.x, length: region.width, limit: width, count: size.width,
-            isolated: isolated)
+            start: region.x,
+            length: region.width,
+            limit: width,
+            count: size.width,
+            isolated: isolated,
+        )
         // Only these columns of the source take part.
         let left = columns.first.min() ?? 0
         let right = min(width, (columns.first.max() ?? 0) + columns.taps)
@@ -105,11 +116,21 @@ extension Image {
                     guard let source = source.baseAddress else { return }
                     for y in 0..<size.height {
                         Self.blendRows(
-                            source + rows.first[y] * width * 3 + left * 3, stride: width * 3,
-                            rows.weights, at: y * rows.taps, taps: rows.taps, into: column,
-                            count: span)
+                            source + rows.first[y] * width * 3 + left * 3,
+                            stride: width * 3,
+                            rows.weights,
+                            at: y * rows.taps,
+                            taps: rows.taps,
+                            into: column,
+                            count: span,
+                        )
                         Self.blendColumns(
-                            column, left: left, columns, into: row, count: size.width)
+                            column,
+                            left: left,
+                            columns,
+                            into: row,
+                            count: size.width,
+                        )
                         body(y, row)
                     }
                 }
@@ -119,8 +140,13 @@ extension Image {
 
     /// `sum(weight[k] * row[k])`.
     private static func blendRows(
-        _ source: UnsafePointer<UInt8>, stride: Int, _ weights: [Float], at offset: Int, taps: Int,
-        into target: UnsafeMutablePointer<Float>, count: Int
+        _ source: UnsafePointer<UInt8>,
+        stride: Int,
+        _ weights: [Float],
+        at offset: Int,
+        taps: Int,
+        into target: UnsafeMutablePointer<Float>,
+        count: Int,
     ) {
         weights.withUnsafeBufferPointer { weights in
             let first = weights[offset]
@@ -133,8 +159,11 @@ extension Image {
     }
 
     private static func blendColumns(
-        _ source: UnsafePointer<Float>, left: Int, _ columns: ResampleWeights,
-        into target: UnsafeMutablePointer<Float>, count: Int
+        _ source: UnsafePointer<Float>,
+        left: Int,
+        _ columns: ResampleWeights,
+        into target: UnsafeMutablePointer<Float>,
+        count: Int,
     ) {
         let taps = columns.taps
         columns.first.withUnsafeBufferPointer { first in
@@ -144,7 +173,9 @@ extension Image {
                     var sum = SIMD4<Float>.zero
                     for k in 0..<taps {
                         let pixel = from.loadUnaligned(
-                            fromByteOffset: k * 12, as: SIMD4<Float>.self)
+                            fromByteOffset: k * 12,
+                            as: SIMD4<Float>.self,
+                        )
                         sum += pixel * weights[x * taps + k]
                     }
                     target[3 * x] = sum[0]
@@ -159,16 +190,21 @@ extension Image {
     ///
     /// - Parameter isolated: whether pixels near the border of `region` take nothing from outside it.
     package func resized(
-        to size: ImageSize, from region: Region? = nil, isolated: Bool = true
+        to size: ImageSize,
+        from region: Region? = nil,
+        isolated: Bool = true,
     ) -> Image {
         let region = region ?? Region(self.size)
         if size == self.size, region == Region(self.size) { return self }
         let count = size.height * size.width * 3
         let pixels = [UInt8](unsafeUninitializedCapacity: count) { target, filled in
             resample(region, to: size, isolated: isolated) { y, row in
-                let start = y * size.width * 3
+                guard let line = target.baseAddress.map({ $0 + y * size.width * 3 }) else { return }
                 for i in 0..<(size.width * 3) {
-                    target[start + i] = UInt8(max(0, min(255, row[i] + 0.5)))
+                    // Adding 2^23 leaves the nearest whole number in the lowest bits: a conversion
+                    // that, other than `UInt8(_:)`, has no trap and is done for many at once.
+                    let level = max(0, min(255, row[i])) + 0x1p23
+                    line[i] = UInt8(truncatingIfNeeded: level.bitPattern)
                 }
             }
             filled = count

@@ -19,7 +19,9 @@ enum SHA1 {
                 }
             }
             for i in 16..<80 {
-                words.append(rotated(words[i - 3] ^ words[i - 8] ^ words[i - 14] ^ words[i - 16], 1))
+                words.append(
+                    rotated(words[i - 3] ^ words[i - 8] ^ words[i - 14] ^ words[i - 16], 1)
+                )
             }
             var (a, b, c, d, e) = (state[0], state[1], state[2], state[3], state[4])
             for i in 0..<80 {

@@ -100,8 +100,6 @@ package struct FoundArchitecture: Codable, Equatable, Sendable {
     package var macs: Int
     package var params: Int
     package var score: Double?
-    /// How it was measured: figures, number of images, 95 % intervals.
-    package var evaluation: JSONValue?
     /// `arch_` and 16 hexadecimal digits.
     package var hash: String
 

@@ -175,24 +175,27 @@ struct ArchitectureSearch {
             throw RunError.badCheckpoint("no candidate could be evaluated: \(reasons)")
         }
         try TorchLibrary.setThreads(1)
+        var top: [JSONValue] = []
         for candidate in best {
             let again = try scorer.score(candidate.genome)
             let architecture = try Architecture(
                 space: checkpoint.metadata.space, genome: candidate.genome)
-            result.architectures.append(
-                [
-                    "hash": .string(architecture.hash),
-                    "genome": .string(candidate.genome.description),
-                    "space": try JSONValue(parsing: JSONEncoder().encode(architecture.space)),
-                    "macs": .int(Int64(candidate.cost.macs)),
-                    "params": .int(Int64(candidate.cost.params)),
-                    "score": .double(candidate.score?.value ?? 0),
-                    "evaluation": [
-                        "map": .double(again.metrics.ap), "map50": .double(again.metrics.ap50),
-                        "loss": .double(again.loss), "images": .int(Int64(scorer.imageCount)),
-                        "interval95": again.intervals(seed: context.seed),
-                    ],
-                ])
+            let named: [String: JSONValue] = [
+                "hash": .string(architecture.hash),
+                "genome": .string(candidate.genome.description),
+                "macs": .int(Int64(candidate.cost.macs)),
+                "params": .int(Int64(candidate.cost.params)),
+            ]
+            var found = named
+            found["space"] = try JSONValue(parsing: JSONEncoder().encode(architecture.space))
+            found["score"] = .double(candidate.score?.value ?? 0)
+            result.architectures.append(.object(found))
+            var measured = named
+            measured["map"] = .double(again.metrics.ap)
+            measured["map50"] = .double(again.metrics.ap50)
+            measured["loss"] = .double(again.loss)
+            measured["interval95"] = again.intervals(seed: context.seed)
+            top.append(.object(measured))
         }
         // Generation 0 is uniform under the limit in either strategy; a random search is nothing else.
         let random = archive.candidates.filter {
@@ -201,6 +204,7 @@ struct ArchitectureSearch {
         result.metrics = [
             "evaluated": .int(Int64(archive.count)),
             "failed": .int(Int64(archive.failures.count)),
+            "images": .int(Int64(scorer.imageCount)), "top": .array(top),
             "randomPaths": [
                 "count": .int(Int64(random.count)),
                 "map": Spread(random.compactMap(\.ap)).json,

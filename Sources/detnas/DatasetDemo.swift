@@ -6,7 +6,10 @@ import Foundation
 
 struct DatasetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "dataset", abstract: "Makes data sets.", subcommands: [DatasetDemo.self])
+        commandName: "dataset",
+        abstract: "Makes data sets.",
+        subcommands: [DatasetDemo.self],
+    )
 }
 
 struct DatasetDemo: ParsableCommand {
@@ -17,7 +20,8 @@ struct DatasetDemo: ParsableCommand {
             Photographic cut-outs are laid on photographs, so that boxes are exact; both come from \
             two Debian packages. DIR is then a root of the data sets `detection` (COCO) and \
             `classification` (ImageNet layout). Same options, same bytes.
-            """)
+            """,
+    )
 
     @Argument(help: "The folder to make.", completion: .directory)
     var directory: String
@@ -28,7 +32,8 @@ struct DatasetDemo: ParsableCommand {
     @Option(
         help: """
             Comma-separated: \(DemoClass.all.map(\.name).joined(separator: ", ")); or all.
-            """)
+            """
+    )
     var classes = DemoClass.defaults.joined(separator: ",")
 
     @Option(help: "Both sides of a picture, pixels.")
@@ -66,7 +71,7 @@ struct DatasetDemo: ParsableCommand {
         demo.sharesCutouts = sharedCutouts
         let outcome = try demo.write(
             to: URL(filePath: directory),
-            from: DemoSources(root: sources.map { URL(filePath: $0) })
+            from: DemoSources(root: sources.map { URL(filePath: $0) }),
         ) { done, total in
             guard done == total || done % 50 == 0, isatty(STDERR_FILENO) == 1 else { return }
             FileHandle.standardError.write(Data("\r\(done) of \(total) pictures".utf8))
@@ -79,12 +84,14 @@ struct DatasetDemo: ParsableCommand {
                 """
                 \(directory)/detection: \(train) + \(val) pictures, \(demo.classes.count) classes
                 \(directory)/classification: \(classificationTrain) + \(classificationVal) pictures
-                """)
+                """
+            )
         }
         print(
             sharedCutouts
                 ? "Validation shows the cut-outs of training, on other photographs."
-                : "Validation shows cut-outs and photographs that training never does.")
+                : "Validation shows cut-outs and photographs that training never does."
+        )
     }
 }
 

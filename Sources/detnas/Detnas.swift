@@ -4,11 +4,13 @@ import ArgumentParser
 
 @main
 struct Detnas: ParsableCommand {
+    static let version = "0.1.0"
+
     static let configuration = CommandConfiguration(
         commandName: "detnas",
         abstract: "Searches object-detector architectures on your own data, as a service.",
         version: version,
-        subcommands: [DatasetCommand.self, Serve.self, WorkerCommand.self])
-
-    static let version = "0.1.0"
+        subcommands: [
+            Serve.self, DatasetCommand.self, Planted.self, WorkerCommand.self,
+        ])
 }

@@ -226,7 +226,6 @@ struct Spoilt: Sendable, CustomTestStringConvertible {
         Spoilt(.searchEvolution, "limit/macs", 0, .outOfRange),
         Spoilt(.searchEvolution, "limit/convention", "C", .notAllowed),
         Spoilt(.searchEvolution, "limit", [:], .missing, at: "limit/macs"),
-        Spoilt(.subnetRetrain, "randomBaselines", -1, .outOfRange),
     ]
 }
 

@@ -3,8 +3,8 @@
 import Annotations
 import Foundation
 import SearchSpaces
-import Testing
 import TestSupport
+import Testing
 
 @testable import Datasets
 
@@ -26,8 +26,12 @@ import TestSupport
             let folder = try ImageFolder(root: root)
             func source(cache: Int) -> ClassificationSource {
                 ClassificationSource(
-                    folder, transform: Self.small, batch: 4, reading: .training(seed: 3),
-                    cacheBytes: cache)
+                    folder,
+                    transform: Self.small,
+                    batch: 4,
+                    reading: .training(seed: 3),
+                    cacheBytes: cache,
+                )
             }
             let plain = source(cache: 0)
             let expected = (0..<8).map { plain.batch(at: $0).batch }
@@ -50,7 +54,11 @@ import TestSupport
             try Fixtures.makeClasses(root, classes: 2, each: 3)
             let folder = try ImageFolder(root: root)
             let source = ClassificationSource(
-                folder, transform: Self.small, batch: 4, reading: .evaluation)
+                folder,
+                transform: Self.small,
+                batch: 4,
+                reading: .evaluation,
+            )
             let loader = BatchLoader(source, threads: 2)
             var (names, counts) = ([String](), [Int]())
             while let batch = try loader.next() {
@@ -60,7 +68,12 @@ import TestSupport
             #expect(counts == [4, 2])
             #expect(names == (0..<6).map { folder.name(of: $0) })
             let some = ClassificationSource(
-                folder, transform: Self.small, batch: 9, reading: .evaluation, limit: 2)
+                folder,
+                transform: Self.small,
+                batch: 9,
+                reading: .evaluation,
+                limit: 2,
+            )
             #expect(some.batch(at: 0).batch?.labels == [0, 1])
         }
     }
@@ -71,9 +84,15 @@ import TestSupport
             try Fixtures.write([0xFF, 0xD8, 0xFF], to: root.appending(path: "a/1.png"))
             let folder = try ImageFolder(root: root)
             let source = ClassificationSource(
-                folder, transform: Self.small, batch: 4, reading: .training(seed: 1))
+                folder,
+                transform: Self.small,
+                batch: 4,
+                reading: .training(seed: 1),
+            )
             var warnings: [String] = []
-            let loader = BatchLoader(source, threads: 2, maxBroken: 0.2) { warnings.append($0.file) }
+            let loader = BatchLoader(source, threads: 2, maxBroken: 0.2) {
+                warnings.append($0.file)
+            }
             let order = SampleOrder(count: 8, seed: 1)
             for step in 0..<6 {
                 let batch = try #require(try loader.next())
@@ -86,7 +105,11 @@ import TestSupport
             }
             #expect(warnings == [folder.path(of: 1)])
             let evaluation = ClassificationSource(
-                folder, transform: Self.small, batch: 4, reading: .evaluation)
+                folder,
+                transform: Self.small,
+                batch: 4,
+                reading: .evaluation,
+            )
             #expect(evaluation.batch(at: 0).batch?.names == ["a/0.png", "a/2.png", "a/3.png"])
         }
     }
@@ -98,8 +121,11 @@ import TestSupport
                 try Fixtures.write([1], to: root.appending(path: "a/\(number).png"))
             }
             let source = ClassificationSource(
-                try ImageFolder(root: root), transform: Self.small, batch: 3,
-                reading: .training(seed: 1))
+                try ImageFolder(root: root),
+                transform: Self.small,
+                batch: 3,
+                reading: .training(seed: 1),
+            )
             let loader = BatchLoader(source, threads: threads, maxBroken: 1)
             let error = #expect(throws: DatasetError.self) { try loader.next() }
             #expect(error?.code == .tooManyBrokenImages)
@@ -112,12 +138,14 @@ import TestSupport
     static func withRectangle<T>(
         file: ImageSize = ImageSize(height: 60, width: 80),
         annotated: ImageSize = ImageSize(height: 60, width: 80),
-        _ body: (DetectionSet) throws -> T
+        _ body: (DetectionSet) throws -> T,
     ) throws -> T {
         try Fixtures.withFolder { root in
             var image = Image(
-                height: file.height, width: file.width,
-                pixels: [UInt8](repeating: 0, count: file.height * file.width * 3))
+                height: file.height,
+                width: file.width,
+                pixels: [UInt8](repeating: 0, count: file.height * file.width * 3),
+            )
             for y in 20..<40 {
                 for x in 8..<24 {
                     for c in 0..<3 { image.pixels[(y * file.width + x) * 3 + c] = 255 }
@@ -127,16 +155,25 @@ import TestSupport
             let dataset = CocoDataset(
                 images: [
                     CocoImage(
-                        id: 5, fileName: "r.png", width: annotated.width, height: annotated.height)
+                        id: 5,
+                        fileName: "r.png",
+                        width: annotated.width,
+                        height: annotated.height,
+                    )
                 ],
                 categories: [CocoCategory(id: 2, name: "rectangle")],
                 annotations: [
                     CocoAnnotation(
-                        id: 1, imageID: 5, categoryID: 2,
-                        box: Box(x: 8, y: 20, width: 16, height: 20))
-                ])
+                        id: 1,
+                        imageID: 5,
+                        categoryID: 2,
+                        box: Box(x: 8, y: 20, width: 16, height: 20),
+                    )
+                ],
+            )
             return try body(
-                DetectionSet(dataset: dataset, imageRoot: root, purpose: .training))
+                DetectionSet(dataset: dataset, imageRoot: root, purpose: .training)
+            )
         }
     }
 
@@ -144,11 +181,18 @@ import TestSupport
     func `a box follows its pixels through resize, flip and padding`(flip: Double) throws {
         try Self.withRectangle { set in
             let transform = DetectionTransform(
-                shortSide: 30, longSide: 1000,
-                pixels: PixelFormat(mean: [0, 0, 0], deviation: [255, 255, 255]), flip: flip)
+                shortSide: 30,
+                longSide: 1000,
+                pixels: PixelFormat(mean: [0, 0, 0], deviation: [255, 255, 255]),
+                flip: flip,
+            )
             let source = DetectionSource(
-                set, transform: transform, batch: 2, reading: .training(seed: 0),
-                cacheBytes: 1 << 20)
+                set,
+                transform: transform,
+                batch: 2,
+                reading: .training(seed: 0),
+                cacheBytes: 1 << 20,
+            )
             let batch = try #require(source.batch(at: 0).batch)
             #expect((batch.count, batch.height, batch.width) == (2, 32, 64))
             let image = batch.images[1]
@@ -175,30 +219,45 @@ import TestSupport
     @Test func `a file of another size than annotated is broken, and said so`() throws {
         try Self.withRectangle(annotated: ImageSize(height: 30, width: 80)) { set in
             let source = DetectionSource(
-                set, transform: DetectionTransform(), batch: 1, reading: .evaluation)
+                set,
+                transform: DetectionTransform(),
+                batch: 1,
+                reading: .evaluation,
+            )
             let read = source.batch(at: 0)
             #expect(read.batch == nil)
             #expect(
                 read.broken.first?.reason
-                    == "is 80 x 60 pixels, but the annotations say 80 x 30")
+                    == "is 80 x 60 pixels, but the annotations say 80 x 30"
+            )
         }
     }
 
     @Test func `boxes drawn before a photograph was turned are read on it unturned`() throws {
         try Fixtures.withFolder { root in
             try Fixtures.write(
-                Fixtures.bytes("exif6.jpg"), to: root.appending(path: "turned.jpg"))
+                Fixtures.bytes("exif6.jpg"),
+                to: root.appending(path: "turned.jpg"),
+            )
             func size(annotated width: Int, _ height: Int) throws -> ImageSize? {
                 let dataset = CocoDataset(
                     images: [
                         CocoImage(id: 1, fileName: "turned.jpg", width: width, height: height)
                     ],
-                    categories: [CocoCategory(id: 1, name: "a")], annotations: [])
+                    categories: [CocoCategory(id: 1, name: "a")],
+                    annotations: [],
+                )
                 let set = try DetectionSet(
-                    dataset: dataset, imageRoot: root, purpose: .evaluation)
+                    dataset: dataset,
+                    imageRoot: root,
+                    purpose: .evaluation,
+                )
                 let source = DetectionSource(
-                    set, transform: DetectionTransform(shortSide: 24), batch: 1,
-                    reading: .evaluation)
+                    set,
+                    transform: DetectionTransform(shortSide: 24),
+                    batch: 1,
+                    reading: .evaluation,
+                )
                 return source.batch(at: 0).batch?.images[0].size
             }
             #expect(try size(annotated: 32, 24) == ImageSize(height: 24, width: 32))
@@ -215,7 +274,8 @@ import TestSupport
                 made += 1
                 return DecodedImage(
                     image: Fixtures.gradient(height: 4, width: 4),
-                    originalSize: ImageSize(height: 4, width: 4))
+                    originalSize: ImageSize(height: 4, width: 4),
+                )
             }
         }
         #expect(made == 3)

@@ -26,7 +26,9 @@ import Testing
         return try #require(Cutout(pixels: pixels, size: ImageSize(height: 60, width: 60)))
     }
 
-    @Test func `a cut-out is cropped to what is seen, and small or thin ones are passed over`() throws {
+    @Test func `a cut-out is cropped to what is seen, and small or thin ones are passed over`()
+        throws
+    {
         #expect(try Self.square().size == ImageSize(height: 40, width: 40))
         func cutout(_ isSeen: (Int, Int) -> Bool) -> Cutout? {
             var pixels: [UInt8] = []
@@ -83,7 +85,8 @@ import Testing
         #expect(SHA1.hex(of: "abc") == "a9993e364706816aba3e25717850c26c9cd0d89d")
         #expect(
             SHA1.hex(of: "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")
-                == "84983e441c3bd26ebaae4aa1f95129e5e54670f1")
+                == "84983e441c3bd26ebaae4aa1f95129e5e54670f1"
+        )
     }
 
     @Test func `an unknown class is answered with the known ones`() throws {
@@ -102,9 +105,12 @@ import Testing
         #expect(error?.description.contains("dpkg-deb -x") == true)
     }
 
-    @Test(.enabled(if: areInstalled, needs), arguments: [
-        ("fruit", 26), ("flower", 24), ("coin", 20), ("roadsign", 20), ("vegetable", 17),
-    ])
+    @Test(
+        .enabled(if: areInstalled, needs),
+        arguments: [
+            ("fruit", 26), ("flower", 24), ("coin", 20), ("roadsign", 20), ("vegetable", 17),
+        ],
+    )
     func `each class has the cut-outs that it should`(name: String, count: Int) throws {
         let kind = try #require(DemoClass.named([name]).first)
         let split = try #require(Self.sources).cutouts(of: kind)
@@ -127,11 +133,13 @@ import Testing
             #expect(try demo.write(to: one, from: sources) == .present)
             let files = try FileManager.default.subpathsOfDirectory(atPath: one.path).sorted()
             #expect(
-                try FileManager.default.subpathsOfDirectory(atPath: two.path).sorted() == files)
+                try FileManager.default.subpathsOfDirectory(atPath: two.path).sorted() == files
+            )
             for file in files where file.contains(".") {
                 #expect(
                     try Data(contentsOf: one.appending(path: file))
-                        == Data(contentsOf: two.appending(path: file)))
+                        == Data(contentsOf: two.appending(path: file))
+                )
             }
             #expect(files.contains("detection/images/train_000006.jpg"))
             #expect(files.contains("classification/val/roadsign/000002.jpg"))
@@ -139,18 +147,25 @@ import Testing
 
             let detection = one.appending(path: "detection")
             let (dataset, problems) = try CocoDataset.read(
-                contentsOf: detection.appending(path: "annotations/instances_train.json"))
+                contentsOf: detection.appending(path: "annotations/instances_train.json")
+            )
             #expect(problems.isEmpty)
             #expect(dataset.categoryIDs == [6, 7])
             #expect(dataset.annotations.allSatisfy { $0.box.width >= 8 && $0.box.height >= 8 })
             #expect(dataset.annotations.allSatisfy { $0.area <= $0.box.area && $0.area > 30 })
             let set = try DetectionSet(
-                dataset: dataset, imageRoot: detection.appending(path: "images"),
-                purpose: .training)
+                dataset: dataset,
+                imageRoot: detection.appending(path: "images"),
+                purpose: .training,
+            )
             #expect(set.items.count == 6 && set.droppedObjects == 0)
             #expect(set.items.allSatisfy { (1...3).contains($0.boxes.count) })
             let source = DetectionSource(
-                set, transform: DetectionTransform(shortSide: 64), batch: 6, reading: .evaluation)
+                set,
+                transform: DetectionTransform(shortSide: 64),
+                batch: 6,
+                reading: .evaluation,
+            )
             #expect(source.batch(at: 0).broken.isEmpty)
 
             demo.seed = 1

@@ -38,7 +38,9 @@ enum Fixtures {
 
     static func write(_ bytes: [UInt8], to url: URL) throws {
         try FileManager.default.createDirectory(
-            at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+            at: url.deletingLastPathComponent(),
+            withIntermediateDirectories: true,
+        )
         try Data(bytes).write(to: url)
     }
 
@@ -49,7 +51,8 @@ enum Fixtures {
                 let name = String(UnicodeScalar(UInt8(97 + label)))
                 try write(
                     gradient(height: 12, width: 16, blue: 20 * (label * each + number)).png(),
-                    to: root.appending(path: "\(name)/\(number).png"))
+                    to: root.appending(path: "\(name)/\(number).png"),
+                )
             }
         }
     }

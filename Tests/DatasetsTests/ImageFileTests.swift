@@ -47,7 +47,9 @@ import Testing
             (3, 3, [255, 255, 255]), (3, 28, [60, 60, 60]), (20, 28, [200, 30, 30]),
             (20, 3, [60, 60, 60]),
         ] {
-            for (level, expected) in zip(image[y, x], wanted) { #expect(abs(level - expected) < 12) }
+            for (level, expected) in zip(image[y, x], wanted) {
+                #expect(abs(level - expected) < 12)
+            }
         }
         let stored = try file.decoded(upright: false)
         #expect(stored.size == (value > 4 ? file.size.transposed : file.size))

@@ -3,8 +3,8 @@
 import Annotations
 import Foundation
 import SearchSpaces
-import Testing
 import TestSupport
+import Testing
 
 @testable import Datasets
 
@@ -19,8 +19,10 @@ import TestSupport
             #expect(folder.classes == ["a", "b", "c"])
             #expect(folder.count == 6)
             #expect((0..<6).map { folder.label(of: $0) } == [0, 0, 1, 1, 2, 2])
-            #expect((0..<6).map { folder.name(of: $0) }
-                == ["a/0.png", "a/1.png", "b/0.png", "b/1.png", "c/0.png", "c/1.png"])
+            #expect(
+                (0..<6).map { folder.name(of: $0) }
+                    == ["a/0.png", "a/1.png", "b/0.png", "b/1.png", "c/0.png", "c/1.png"]
+            )
         }
     }
 
@@ -83,19 +85,39 @@ import TestSupport
         categories: [CocoCategory(id: 90, name: "late"), CocoCategory(id: 3, name: "early")],
         annotations: [
             CocoAnnotation(
-                id: 1, imageID: 7, categoryID: 90, box: Box(x: -10, y: 20, width: 40, height: 30)),
+                id: 1,
+                imageID: 7,
+                categoryID: 90,
+                box: Box(x: -10, y: 20, width: 40, height: 30),
+            ),
             CocoAnnotation(
-                id: 2, imageID: 7, categoryID: 3, box: Box(x: 5, y: 5, width: 30, height: 30),
-                isCrowd: true),
+                id: 2,
+                imageID: 7,
+                categoryID: 3,
+                box: Box(x: 5, y: 5, width: 30, height: 30),
+                isCrowd: true,
+            ),
             CocoAnnotation(
-                id: 3, imageID: 7, categoryID: 3, box: Box(x: 5, y: 5, width: 30, height: 1)),
+                id: 3,
+                imageID: 7,
+                categoryID: 3,
+                box: Box(x: 5, y: 5, width: 30, height: 1),
+            ),
             CocoAnnotation(
-                id: 4, imageID: 9, categoryID: 3, box: Box(x: 60, y: 5, width: 30, height: 10)),
-        ])
+                id: 4,
+                imageID: 9,
+                categoryID: 3,
+                box: Box(x: 60, y: 5, width: 30, height: 10),
+            ),
+        ],
+    )
 
     @Test func `category ids become classes without gaps, and boxes lie in their image`() throws {
         let set = try DetectionSet(
-            dataset: Self.dataset, imageRoot: Fixtures.folder, purpose: .evaluation)
+            dataset: Self.dataset,
+            imageRoot: Fixtures.folder,
+            purpose: .evaluation,
+        )
         #expect(set.classNames == ["early", "late"])
         #expect(set.categoryIDs == [3, 90])
         #expect(set.items.map(\.imageID) == [7, 9])
@@ -107,7 +129,10 @@ import TestSupport
 
     @Test func `training leaves out images without objects`() throws {
         let set = try DetectionSet(
-            dataset: Self.dataset, imageRoot: Fixtures.folder, purpose: .training)
+            dataset: Self.dataset,
+            imageRoot: Fixtures.folder,
+            purpose: .training,
+        )
         #expect(set.items.map(\.imageID) == [7])
     }
 
@@ -115,7 +140,9 @@ import TestSupport
     func `a file name never leads out of the image folder`(name: String) {
         let dataset = CocoDataset(
             images: [CocoImage(id: 1, fileName: name, width: 1, height: 1)],
-            categories: [CocoCategory(id: 1, name: "a")], annotations: [])
+            categories: [CocoCategory(id: 1, name: "a")],
+            annotations: [],
+        )
         let error = #expect(throws: DatasetError.self) {
             try DetectionSet(dataset: dataset, imageRoot: Fixtures.folder, purpose: .evaluation)
         }
@@ -124,12 +151,18 @@ import TestSupport
 
     @Test func `missing files and folders are named`() throws {
         let set = try DetectionSet(
-            dataset: Self.dataset, imageRoot: Fixtures.folder, purpose: .evaluation)
+            dataset: Self.dataset,
+            imageRoot: Fixtures.folder,
+            purpose: .evaluation,
+        )
         #expect(set.missingFiles().map(\.file) == [0, 1].map { set.path(of: $0) })
         #expect(set.missingFiles(limit: 1).count == 1)
         let error = #expect(throws: DatasetError.self) {
             try DetectionSet(
-                dataset: Self.dataset, imageRoot: URL(filePath: "/no/such"), purpose: .training)
+                dataset: Self.dataset,
+                imageRoot: URL(filePath: "/no/such"),
+                purpose: .training,
+            )
         }
         #expect(error?.code == .missingFolder)
     }
@@ -140,12 +173,34 @@ import TestSupport
         let file = root.appending(path: "annotations/instances_train.json")
         let dataset = try CocoDataset.read(contentsOf: file).dataset
         let set = try DetectionSet(
-            dataset: dataset, imageRoot: root.appending(path: "images"), purpose: .training)
+            dataset: dataset,
+            imageRoot: root.appending(path: "images"),
+            purpose: .training,
+        )
         // 99 images and 776 annotations, of which 8 are crowds; 2 images have none.
         #expect(set.items.count == 97)
         #expect(set.items.map(\.boxes.count).reduce(0, +) + set.droppedObjects == 776)
         #expect((8...12).contains(set.droppedObjects))
         #expect(set.classNames.count == 80)
         #expect(set.missingFiles().isEmpty)
+    }
+
+    @Test(.enabled(if: SharedData.isPresent, "needs the shared data folder"))
+    func `no real picture is taken for broken`() throws {
+        let root = SharedData.url("det_coco128")
+        let (dataset, _) = try CocoDataset.read(
+            contentsOf: root.appending(path: "annotations/instances_train.json")
+        )
+        let set = try DetectionSet(
+            dataset: dataset,
+            imageRoot: root.appending(path: "images"),
+            purpose: .evaluation,
+        )
+        #expect(set.items.count == 99)
+        for (index, item) in set.items.enumerated() {
+            let file = try ImageFile(path: set.path(of: index))
+            #expect(file.size == item.size)
+            _ = try file.decoded()
+        }
     }
 }

@@ -14,7 +14,10 @@ import Testing
 
     @Test(arguments: resized)
     func `resizing differs from Pillow by a level at most`(
-        name: String, width: Int, height: Int, region: Region?
+        name: String,
+        width: Int,
+        height: Int,
+        region: Region?,
     ) throws {
         let image = try Fixtures.image("rgb.png")
             .resized(to: ImageSize(height: height, width: width), from: region)
@@ -25,16 +28,23 @@ import Testing
         let image = try Fixtures.image("rgb.png")
         let region = CentreCrop(size: 16, shortSide: 20).region(in: image.size)
         let centre = image.resized(
-            to: ImageSize(height: 16, width: 16), from: region, isolated: false)
+            to: ImageSize(height: 16, width: 16),
+            from: region,
+            isolated: false,
+        )
         #expect(try centre.difference(Fixtures.image("centre.png")) <= 1)
     }
 
     @Test func `a region between pixels weighs what it covers`() {
         let image = Image(
-            height: 1, width: 4,
-            pixels: [0, 0, 0, 100, 100, 100, 200, 200, 200, 40, 40, 40])
+            height: 1,
+            width: 4,
+            pixels: [0, 0, 0, 100, 100, 100, 200, 200, 200, 40, 40, 40],
+        )
         let middle = image.resized(
-            to: ImageSize(height: 1, width: 1), from: Region(x: 1, y: 0, width: 2, height: 1))
+            to: ImageSize(height: 1, width: 1),
+            from: Region(x: 1, y: 0, width: 2, height: 1),
+        )
         #expect(middle.pixels == [150, 150, 150])
     }
 
@@ -44,7 +54,9 @@ import Testing
         for size in [ImageSize(height: 1, width: 1), ImageSize(height: 5, width: 2)] {
             let made = image.resized(to: size)
             #expect(made.size == size)
-            #expect(stride(from: 2, to: made.pixels.count, by: 3).allSatisfy { made.pixels[$0] == 77 })
+            #expect(
+                stride(from: 2, to: made.pixels.count, by: 3).allSatisfy { made.pixels[$0] == 77 }
+            )
         }
     }
 
@@ -69,7 +81,9 @@ import Testing
     @Test func `a picture too narrow for the ratio falls back to its centre`() {
         var random = CounterRandom(seed: 0)
         let region = RandomCrop(scale: 1...1).region(
-            in: ImageSize(height: 100, width: 10), using: &random)
+            in: ImageSize(height: 100, width: 10),
+            using: &random,
+        )
         #expect(region == Region(x: 0, y: 43, width: 10, height: 13))
     }
 
@@ -77,10 +91,16 @@ import Testing
     @Test func `colour jitter follows torchvision's formulas`() {
         var pixels: [Float] = [10, 200, 30, 250, 240, 5, 0, 0, 0, 90, 60, 120]
         ColorJitter([.brightness(1.3), .saturation(0.7), .contrast(1.25)]).apply(
-            to: &pixels, count: 4)
-        for (level, expected) in zip(pixels, Self.jittered) { #expect(abs(level - expected) < 0.01) }
+            to: &pixels,
+            count: 4,
+        )
+        for (level, expected) in zip(pixels, Self.jittered) {
+            #expect(abs(level - expected) < 0.01)
+        }
     }
-    static let jittered: [Float] = [40.432, 252.182, 63.182, 255.0, 255.0, 60.48, 0.0, 0.0, 0.0, 109.129, 75.004, 143.254]
+    static let jittered: [Float] = [
+        40.432, 252.182, 63.182, 255.0, 255.0, 60.48, 0.0, 0.0, 0.0, 109.129, 75.004, 143.254,
+    ]
 
     @Test func `jitter draws three factors around one in any order`() {
         var orders: Set<String> = []

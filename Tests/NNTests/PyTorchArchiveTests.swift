@@ -91,6 +91,31 @@ struct PyTorchArchiveTests {
         }
     }
 
+    @Test(.enabled(if: SharedData.isPresent, "needs the shared data folder"))
+    func `published checkpoints survive cuts and flipped bytes`() throws {
+        var numbers = SeededNumbers(5)
+        for (name, cuts, flips) in [
+            ("mtcnn_pnet_legacy.pt", 100, 2000), ("shufflenetv2_backbone.pth", 50, 20),
+            ("fastestdet_coco.pth", 50, 20),
+        ] {
+            let whole = try contents(of: SharedData.url("weights/\(name)"))
+            for _ in 0..<cuts {
+                let length = Int.random(in: 0..<whole.count, using: &numbers)
+                #expect(complaint(Array(whole[..<length])) != nil, "\(name) cut at \(length)")
+            }
+            for _ in 0..<flips {
+                var damaged = whole
+                let place = Int.random(in: 0..<whole.count, using: &numbers)
+                damaged[place] ^= UInt8.random(in: 1...255, using: &numbers)
+                guard let entries = try? read(damaged) else { continue }
+                #expect(
+                    entries.allSatisfy { $0.type.byteCount(of: $0.shape) == $0.data.count },
+                    "\(name) byte \(place)",
+                )
+            }
+        }
+    }
+
     // MARK: Malice
 
     private static let attacks: [(String, [UInt8])] = [

@@ -1,0 +1,61 @@
+// A run without a server: its files lie in one folder, and its events go to a closure.
+
+package import Configs
+package import Foundation
+
+/// The process around a run that a person started. A run whose folder holds its final checkpoint is done.
+///
+/// Sendable: everything is set in `init` but the journal, which one thread writes.
+package final class FolderRun: RunContext, @unchecked Sendable {
+    package let seed: UInt64
+    package let cores: [Int]
+    package let device: String
+    package let datasetRoots: [URL]
+    package let stopRequested = false
+    private let folder: URL
+    private let report: @Sendable (String, JSONValue) -> Void
+    private let bind: @Sendable (Int) -> Void
+
+    /// - Parameters:
+    ///   - bind: binds the calling thread to a core.
+    ///   - report: gets every event; called from any thread.
+    package init(
+        folder: URL, seed: UInt64, cores: [Int], device: String = "cpu", datasetRoots: [URL],
+        bind: @escaping @Sendable (Int) -> Void = { _ in },
+        report: @escaping @Sendable (String, JSONValue) -> Void = { _, _ in }
+    ) throws {
+        self.folder = folder
+        self.seed = seed
+        self.cores = cores
+        self.device = device
+        self.datasetRoots = datasetRoots
+        self.bind = bind
+        self.report = report
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+
+    package func emit(_ type: String, _ data: JSONValue) { report(type, data) }
+
+    package func commit(
+        name: String, step: Int, kind: String, final: Bool,
+        _ write: (URL) throws -> (sha256: String, bytes: Int)
+    ) throws -> StoredCheckpoint {
+        let url = folder.appending(path: "\(name).safetensors")
+        let (sha256, bytes) = try write(url)
+        return StoredCheckpoint(
+            name: name, url: url, step: step, kind: kind, sha256: sha256, bytes: bytes)
+    }
+
+    /// The checkpoint whose name comes last: `step-...`, or `final` of the last stage.
+    package func resumable() throws -> URL? {
+        let files = try FileManager.default.contentsOfDirectory(
+            at: folder, includingPropertiesForKeys: nil
+        ).filter { $0.pathExtension == "safetensors" }
+        return files.first { $0.lastPathComponent == "final.safetensors" }
+            ?? files.max { $0.lastPathComponent < $1.lastPathComponent }
+    }
+
+    package func earlierCandidates() throws -> [Data] { [] }
+    package func journal(_ line: Data) throws {}
+    package func pin(to core: Int) { bind(core) }
+}

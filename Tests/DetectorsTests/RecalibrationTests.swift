@@ -1,0 +1,120 @@
+// Exact recalibration of batch norm: pooled over all images, layer by layer, whatever the batches.
+
+import NN
+import Testing
+import Torch
+
+@testable import Detectors
+@testable import SearchSpaces
+
+struct RecalibrationTests {
+    init() throws { try TorchLibrary.setThreads(1) }
+
+    private static let images = 7
+
+    private func detector() throws -> Detector {
+        let path = ParameterPath(seed: 1)
+        let backbone = try Supernet(path / "backbone", Tiny.space, shuffle: .one)
+        let detector = try Detector(path, backbone, RetinaNetParityTests.settings(groups: 2))
+        try Parity.fill(detector)
+        return detector
+    }
+
+    /// Seven images of one size, and the same cut into batches of the given sizes.
+    private func batches(_ sizes: [Int]) throws -> [Tensor] {
+        let all = try Parity.made("images", [Self.images, 3, 64, 64])
+        var start = 0
+        return try sizes.map { size in
+            defer { start += size }
+            return try all.narrow(0, start, size).channelsLast()
+        }
+    }
+
+    @Test(arguments: [[1, 1, 1, 1, 1, 1, 1], [3, 4], [2, 2, 3], [6, 1]])
+    func `batches of any size give the statistics of one batch of all images`(
+        sizes: [Int]
+    ) throws {
+        let detector = try detector()
+        let whole = try detector.recalibrate(batches([Self.images]), Tiny.genome)
+        let cut = try detector.recalibrate(batches(sizes), Tiny.genome)
+        #expect(Set(cut.layers.keys) == Set(whole.layers.keys))
+        for (name, pooled) in whole.layers {
+            let other = try #require(cut.layers[name])
+            #expect(try Parity.difference(other.mean, pooled.mean) < 1e-5, "\(name) mean")
+            #expect(
+                try Parity.difference(other.variance, pooled.variance) < 1e-5,
+                "\(name) variance",
+            )
+        }
+    }
+
+    @Test func `evaluation with these statistics is training's output of the giant batch`() throws {
+        let detector = try detector()
+        let statistics = try detector.recalibrate(batches([2, 5]), Tiny.genome)
+        let all = try batches([Self.images])
+        let (training, evaluation) = try withoutGradients {
+            (
+                try detector.backbone(all, Tiny.genome, .training),
+                try detector.backbone(all, Tiny.genome, .evaluation(statistics)),
+            )
+        }
+        for (stage, (a, b)) in zip(evaluation, training).enumerated() {
+            #expect(try Parity.difference(a[0], b[0]) < 1e-5, "stage \(stage)")
+        }
+    }
+
+    @Test func `recalibration has the path's norms alone and moves no running statistic`() throws {
+        let detector = try detector()
+        let statistics = try detector.recalibrate(batches([3, 4]), Tiny.genome)
+        let norms = detector.backbone.parameters.map(\.name)
+            .filter { Tiny.isOnPath($0) && $0.hasSuffix(".running_mean") }
+            .map { String($0.dropLast(".running_mean".count)) }
+        #expect(Set(statistics.layers.keys) == Set(norms))
+        for parameter in detector.parameters where parameter.role == .buffer {
+            let before = try Parity.made(parameter.name, parameter.value.shape)
+            #expect(try parameter.value.data() == before.data(), "\(parameter.name)")
+        }
+    }
+
+    @Test func `a candidate's boxes do not depend on how images are batched or ordered`() throws {
+        let detector = try detector()
+        let statistics = try detector.recalibrate(batches([4, 3]), Tiny.genome)
+        func found(_ batch: Tensor) throws -> [[BoxKernels.Found]] {
+            let sizes = (0..<batch.shape[0]).map { _ in (width: 64.0, height: 64.0) }
+            return try withoutGradients {
+                try detector.detect(batch, sizes: sizes, Tiny.genome, .evaluation(statistics))
+            }
+        }
+        let together = try found(batches([Self.images])[0])
+        let single = try batches([1, 1, 1, 1, 1, 1, 1])
+        let alone = try single.map { try found($0)[0] }
+        let backwards = try found(.concatenate(single.reversed(), along: 0).channelsLast())
+        #expect(together.contains { $0.count == 40 })
+        for other in [alone, backwards.reversed()] {
+            for (a, b) in zip(together, other) {
+                #expect(a.map(\.label) == b.map(\.label))
+                for (a, b) in zip(a, b) {
+                    #expect(abs(a.score - b.score) < 1e-5)
+                    for (a, b) in zip(a.box, b.box) { #expect(abs(a - b) < 64 * 1e-5) }
+                }
+            }
+        }
+    }
+
+    @Test func `loss and boxes of one pass are those of two`() throws {
+        let detector = try detector()
+        let images = try batches([3])[0]
+        let sizes = [(width: 64.0, height: 64.0), (60, 50), (64, 40)]
+        let objects = RetinaNetParityTests.objects
+        let mode = Mode.evaluation(nil)
+        let (both, loss, found) = try withoutGradients {
+            (
+                try detector.evaluate(images, objects, sizes: sizes, Tiny.genome, mode),
+                try detector.loss(images, objects, Tiny.genome, mode).total.item(),
+                try detector.detect(images, sizes: sizes, Tiny.genome, mode),
+            )
+        }
+        #expect(both.loss == Double(loss))
+        #expect(both.found == found)
+    }
+}

@@ -28,6 +28,8 @@ final class Supervisor: @unchecked Sendable {
 
     private var offsets: [Int: Int] = [:]
     private var heard = Date()
+    /// When the job has used up its running time.
+    private var mustEndBy: Date?
     private var askedToStopAt: Date?
     private var isKilled = false
     private var isStalled = false
@@ -119,7 +121,13 @@ final class Supervisor: @unchecked Sendable {
     }
 
     private func watch(_ process: WorkerProcess, _ attempt: Attempt?) {
-        do { offsets = try store.offsets(of: id) } catch { told(error) }
+        do {
+            offsets = try store.offsets(of: id)
+            if let job = try store.job(id), let limit = job.limits.maxSeconds {
+                let start = job.attemptStartedAt ?? Date()
+                mustEndBy = start + max(0, Double(limit) - job.runSeconds)
+            }
+        } catch { told(error) }
         heard = Date()
         while !process.hasEnded(within: settings.pollSeconds) {
             let orders = lock.withLock { self.orders }
@@ -149,10 +157,7 @@ final class Supervisor: @unchecked Sendable {
     }
 
     private func checkTime(_ now: Date) {
-        guard let job = try? store.job(id), let limit = job.limits.maxSeconds,
-            job.runningSeconds(at: now) > Double(limit)
-        else { return }
-        ask(.timeUp)
+        if let mustEndBy, now > mustEndBy { ask(.timeUp) }
     }
 
     private func checkSilence(_ now: Date) {

@@ -16,11 +16,11 @@ private let threeSteps = #"""
 
     """#
 
-private let untilTold = "while [ ! -e $run/go ]; do sleep 0.02; done\n"
+private let untilTold = "until_told\n"
 
 extension ServerBench {
     fileprivate func tell(_ id: String) throws {
-        try Data().write(to: URL(filePath: "\(service.folder)/runs/\(id)/go"))
+        try service.tell(id)
     }
 
     fileprivate func reaches(_ id: String, step: Int) throws {
@@ -60,8 +60,8 @@ private func ids(_ sse: String) -> [Int] {
         )
         #expect(try bench.client.get("/v1/jobs/\(id)?wait=5&revision=0").status == 200)
         DispatchQueue(label: "later").asyncAfter(deadline: .now() + 0.2) {
-            [folder = bench.service.folder] in
-            try? Data().write(to: URL(filePath: "\(folder)/runs/\(id)/go"))
+            [service = bench.service] in
+            try? service.tell(id)
         }
         let next = try bench.client.get(
             "/v1/jobs/\(id)",
@@ -233,8 +233,8 @@ private func ids(_ sse: String) -> [Int] {
         let last = try #require(job["lastSeq"]?.int)
         #expect(try bench.client.json("\(place)?after=\(last)&wait=0.1")["data"] == [])
         DispatchQueue(label: "later").asyncAfter(deadline: .now() + 0.2) {
-            [folder = bench.service.folder] in
-            try? Data().write(to: URL(filePath: "\(folder)/runs/\(id)/go"))
+            [service = bench.service] in
+            try? service.tell(id)
         }
         let next = try bench.client.json("\(place)?after=\(last)&wait=10s")
         #expect(next["data"]?[0]?["seq"]?.int == last + 1)

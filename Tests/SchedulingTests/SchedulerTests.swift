@@ -131,7 +131,7 @@ private let atStepThree =
 
     @Test func `jobs at once never share a core`() throws {
         let bench = try Bench()
-        try bench.service.behave(seed: 0, "until_stopped")
+        try bench.service.behave(seed: 0, atStepThree + "until_stopped")
         try bench.scheduler.start()
         let ids = try (0..<3).map { _ in try bench.submit() }
         #expect(
@@ -140,6 +140,7 @@ private let atStepThree =
         let taken = bench.scheduler.placement().compactMap(\.job)
         #expect(Set(taken) == Set(ids.prefix(2)))
         #expect(try bench.job(ids[2]).state == .queued)
+        #expect(try bench.isAt(ids[0], step: 3))
         _ = try bench.scheduler.cancel(ids[0], .graceful)
         _ = try bench.ends(ids[0], .cancelled)
         #expect(try eventually { try bench.job(ids[2]).state == .running })
@@ -184,7 +185,7 @@ private let atStepThree =
         let bench = try Bench { $0.graceSeconds = 0.2 }
         try bench.service.behave(
             seed: 0,
-            "trap '' TERM; " + atStepThree + "while :; do sleep 0.05; done",
+            "trap '' TERM; " + atStepThree + "while :; do nap; done",
         )
         try bench.scheduler.start()
         let id = try bench.submit()
@@ -264,13 +265,12 @@ private let atStepThree =
         let bench = try Bench { $0.stallSeconds = 0.1 }
         try bench.service.behave(
             seed: 0,
-            "while [ ! -e $run/go ]; do sleep 0.02; done; " + atStepThree + "result",
+            "until_told; " + atStepThree + "result",
         )
         try bench.scheduler.start()
         let id = try bench.submit()
         #expect(try eventually { try bench.job(id).phase == JobPhase.stalled })
-        let go = bench.store.runDirectory(of: id).path + "/go"
-        try Data().write(to: URL(filePath: go))
+        try bench.service.tell("\(id)")
         _ = try bench.ends(id, .succeeded)
     }
 
@@ -290,7 +290,7 @@ private let atStepThree =
         try bench.service.behave(
             seed: 0,
             atStepThree
-                + #"while [ ! -e $run/go ]; do sleep 0.02; done; event metric '{"step":4}'; result"#,
+                + #"until_told; event metric '{"step":4}'; result"#,
         )
         try bench.scheduler.start()
         let id = try bench.submit()
@@ -299,7 +299,7 @@ private let atStepThree =
         try bench.restart()
         #expect(try bench.job(id).state == .running)
         #expect(bench.scheduler.placement().first { $0.core == 0 }?.job == id)
-        try Data().write(to: URL(filePath: bench.store.runDirectory(of: id).path + "/go"))
+        try bench.service.tell("\(id)")
         let job = try bench.ends(id, .succeeded)
         #expect(job.attempt == 1)
         let pids = try bench.store.attempts(of: id).map(\.pid)
@@ -312,7 +312,7 @@ private let atStepThree =
         try bench.service.behave(
             seed: 0,
             atStepThree
-                + "while [ ! -e $run/go ]; do sleep 0.02; done; checkpoint z 9 supernet; result",
+                + "until_told; checkpoint z 9 supernet; result",
         )
         try bench.service.behave(seed: 1, atStepThree + "until_stopped")
         try bench.scheduler.start()
@@ -321,7 +321,7 @@ private let atStepThree =
         #expect(try bench.isAt(killed, step: 3))
         let pids = [try bench.pid(done), try bench.pid(killed)]
         try bench.restart {
-            try Data().write(to: URL(filePath: bench.store.runDirectory(of: done).path + "/go"))
+            try bench.service.tell("\(done)")
             kill(pids[1], SIGKILL)
             // Children of this process: waiting for them leaves nothing to find, as a restart of the machine does.
             for pid in pids { waitpid(pid, nil, 0) }
@@ -441,14 +441,14 @@ private let atStepThree =
         let bench = try Bench()
         try bench.service.behave(
             seed: 1,
-            "while [ ! -e $run/go ]; do sleep 0.02; done; checkpoint final 10 supernet; result",
+            "until_told; checkpoint final 10 supernet; result",
         )
         try bench.service.behave(seed: 2, "checkpoint final 10 detector-supernet; result")
         try bench.scheduler.start()
         let ids = try submit(bench)
         #expect(try eventually { try bench.job(ids[0]).state == .running })
         #expect(try bench.job(ids[1]).phase == JobPhase.waitingForDependency)
-        try Data().write(to: URL(filePath: bench.store.runDirectory(of: ids[0]).path + "/go"))
+        try bench.service.tell("\(ids[0])")
         _ = try bench.ends(ids[1], .succeeded)
         let input = try bench.store.runDirectory(of: ids[1]).readJob().inputs.checkpoint
         #expect(

@@ -39,13 +39,20 @@ package struct FakeService: Sendable {
 
     package func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
+    /// Ends the worker's `until_told`.
+    package func tell(_ job: String) throws {
+        let run = "\(folder)/runs/\(job)"
+        try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
+        try Data().write(to: URL(filePath: run + "/go"))
+    }
+
     /// What the worker of a job with this seed does, in shell: see `worker` for the words it may use.
     package func behave(seed: Int, _ shell: String) throws {
         try Data(shell.utf8).write(to: URL(filePath: "\(folder)/behaviours/\(seed).sh"))
     }
 
     /// `event TYPE JSON`, `checkpoint NAME STEP KIND`, `result`, `result_found GENOME SPACE HASH`,
-    /// `fail CODE RETRIABLE`, `until_stopped`; `$attempt`, `$epoch` and `$run` are set.
+    /// `fail CODE RETRIABLE`, `nap`, `until_told`, `until_stopped`; `$attempt`, `$epoch` and `$run` are set.
     private static let worker = #"""
         run=$1; attempt=$3; epoch=1; made=null
         while ! mkdir "$run/epoch-$epoch" 2>/dev/null; do epoch=$((epoch + 1)); done
@@ -62,7 +69,16 @@ package struct FakeService: Sendable {
         result() { if [ "$made" = null ]; then put result.json '{"outputs":{}}'; else put result.json '{"outputs":{"checkpoint":'"$made"'}}'; fi; }
         result_found() { put result.json '{"outputs":{"architectures":[{"genome":"'"$1"'","space":'"$2"',"macs":1,"params":2,"score":0.5,"hash":"'"$3"'"}]}}'; }
         fail() { put error.json '{"code":"'$1'","message":"as told","retriable":'$2'}'; exit 1; }
-        until_stopped() { trap 'checkpoint stopped 7 supernet; exit 75' TERM; while :; do sleep 0.02; done; }
+        # `sleep` as a builtin: a process for each nap would be most of the test's work.
+        exec {nothing}<> <(:)
+        nap() {
+          read -r -t 0.02 -u "$nothing"
+          if [ "$stop" ]; then checkpoint stopped 7 supernet; exit 75; fi
+        }
+        until_told() { while [ ! -e "$run/go" ]; do nap; done; }
+        until_stopped() { while :; do nap; done; }
+        # No more than a word: a trap runs in the middle of `read`.
+        stop=; trap stop=1 TERM
         job=$(<"$run/job.json"); seed=${job##*\"seed\":}; seed=${seed%%[,\}]*}
         . "$run/../../behaviours/$seed.sh"
         """#

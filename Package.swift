@@ -34,6 +34,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        // Reads openapi.yaml in tests.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C and C++
@@ -136,7 +138,7 @@ let package = Package(
         tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("Scheduling"),
         tests("HTTP"),
-        tests("API"),
+        tests("API", [.product(name: "Yams", package: "Yams")]),
         tests("Worker"),
         .testTarget(
             name: "EndToEndTests",

@@ -75,9 +75,17 @@ final class EventFeed: @unchecked Sendable {
     private var wrote = Date()
 
     init(
-        _ stream: any HTTPStream, job: JobID, store: JobStore, queue: DispatchQueue,
-        format: Format, after: Int, types: Set<String>, limit: Int?, follows: Bool,
-        heartbeat: Double, log: ServiceLog
+        _ stream: any HTTPStream,
+        job: JobID,
+        store: JobStore,
+        queue: DispatchQueue,
+        format: Format,
+        after: Int,
+        types: Set<String>,
+        limit: Int?,
+        follows: Bool,
+        heartbeat: Double,
+        log: ServiceLog,
     ) {
         self.stream = stream
         self.job = job

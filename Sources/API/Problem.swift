@@ -16,8 +16,12 @@ struct Problem: Error {
     var more: [String: JSONValue] = [:]
 
     init(
-        _ status: Int, _ code: String, _ title: String, _ detail: String,
-        errors: [Violation] = [], more: [String: JSONValue] = [:]
+        _ status: Int,
+        _ code: String,
+        _ title: String,
+        _ detail: String,
+        errors: [Violation] = [],
+        more: [String: JSONValue] = [:],
     ) {
         self.status = status
         self.code = code
@@ -38,8 +42,10 @@ struct Problem: Error {
         body["instance"] = .string(request.id)
         if !errors.isEmpty { body["errors"] = (try? JSON.value(errors)) ?? [] }
         return HTTPResponse(
-            status: status, headers: HTTPHeaders([("Content-Type", "application/problem+json")]),
-            body: .bytes(Data(JSONValue.object(body).canonical.utf8)))
+            status: status,
+            headers: HTTPHeaders([("Content-Type", "application/problem+json")]),
+            body: .bytes(Data(JSONValue.object(body).canonical.utf8)),
+        )
     }
 
     static func notFound(_ what: String, _ id: String) -> Problem {
@@ -49,15 +55,21 @@ struct Problem: Error {
     static func invalid(_ violations: Violations) -> Problem {
         let count = violations.all.count
         return Problem(
-            422, "validation", "The request asks for what cannot be done",
+            422,
+            "validation",
+            "The request asks for what cannot be done",
             count == 1
                 ? violations.all[0].detail : "\(count) violations: see `errors`",
-            errors: violations.all)
+            errors: violations.all,
+        )
     }
 
     static func badQuery(_ name: String, _ value: String, allowed: String) -> Problem {
         Problem(
-            400, "bad_query", "A query parameter is wrong",
-            "\(name)=\(value.prefix(100)) is not allowed; allowed: \(allowed)")
+            400,
+            "bad_query",
+            "A query parameter is wrong",
+            "\(name)=\(value.prefix(100)) is not allowed; allowed: \(allowed)",
+        )
     }
 }

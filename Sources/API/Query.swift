@@ -13,13 +13,20 @@ struct Query {
         for (name, value) in request.query {
             guard allowed.contains(name) else {
                 throw Problem(
-                    400, "bad_query", "A query parameter is wrong",
+                    400,
+                    "bad_query",
+                    "A query parameter is wrong",
                     "there is no parameter \"\(name.prefix(100))\" here; allowed: "
-                        + (allowed.isEmpty ? "none" : allowed.joined(separator: ", ")))
+                        + (allowed.isEmpty ? "none" : allowed.joined(separator: ", ")),
+                )
             }
             guard values.updateValue(value, forKey: name) == nil else {
                 throw Problem(
-                    400, "bad_query", "A query parameter is wrong", "\(name) stands twice")
+                    400,
+                    "bad_query",
+                    "A query parameter is wrong",
+                    "\(name) stands twice",
+                )
             }
         }
     }
@@ -30,7 +37,10 @@ struct Query {
         guard let text = values[name] else { return nil }
         guard let value = Int(text), range.contains(value) else {
             throw Problem.badQuery(
-                name, text, allowed: "a whole number, \(range.lowerBound)...\(range.upperBound)")
+                name,
+                text,
+                allowed: "a whole number, \(range.lowerBound)...\(range.upperBound)",
+            )
         }
         return value
     }
@@ -57,14 +67,17 @@ struct Query {
 
     /// Values separated by commas.
     func choices<Choice: RawRepresentable & CaseIterable>(
-        _ name: String, _ type: Choice.Type
+        _ name: String,
+        _ type: Choice.Type,
     ) throws -> [Choice] where Choice.RawValue == String {
         guard let text = values[name] else { return [] }
         return try text.split(separator: ",").map { part in
             guard let choice = Choice(rawValue: String(part)) else {
                 throw Problem.badQuery(
-                    name, String(part),
-                    allowed: Choice.allCases.map(\.rawValue).joined(separator: ", "))
+                    name,
+                    String(part),
+                    allowed: Choice.allCases.map(\.rawValue).joined(separator: ", "),
+                )
             }
             return choice
         }

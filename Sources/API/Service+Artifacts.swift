@@ -12,7 +12,11 @@ extension Service {
         let query = try Query(request, allowed: ["job", "kind", "limit", "after"])
         let kind = try query.choices("kind", CheckpointKind.self).first?.rawValue
         let found = try store.checkpoints(
-            of: jobFilter(query), kind: kind, after: query.cursor(), limit: query.limit())
+            of: jobFilter(query),
+            kind: kind,
+            after: query.cursor(),
+            limit: query.limit(),
+        )
         return .now(page(found, of: request, \.view))
     }
 
@@ -29,12 +33,19 @@ extension Service {
             let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int
         else {
             throw Problem(
-                410, "gone", "The file is gone", "the file of \(found.id) is no longer on the disk")
+                410,
+                "gone",
+                "The file is gone",
+                "the file of \(found.id) is no longer on the disk",
+            )
         }
         guard size == found.bytes else {
             throw Problem(
-                500, "damaged", "The file is damaged",
-                "the file of \(found.id) has \(size) bytes, not \(found.bytes)")
+                500,
+                "damaged",
+                "The file is damaged",
+                "the file of \(found.id) has \(size) bytes, not \(found.bytes)",
+            )
         }
         let name = "\(found.kind)-\(found.name).safetensors".filter {
             $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0))
@@ -48,7 +59,9 @@ extension Service {
                     ("Repr-Digest", "sha-256=:\(base64(hex: found.sha256)):"),
                     ("Cache-Control", "private, immutable, max-age=31536000"),
                 ]),
-                body: .file(HTTPFile(path: path, etag: "sha256-\(found.sha256)"))))
+                body: .file(HTTPFile(path: path, etag: "sha256-\(found.sha256)")),
+            )
+        )
     }
 
     @Sendable func listCandidates(_ request: HTTPRequest) throws -> HTTPReply {
@@ -59,21 +72,31 @@ extension Service {
             guard let asked = CandidateSort(text) else {
                 let fields = CandidateSort.Field.allCases.map(\.rawValue)
                 throw Problem.badQuery(
-                    "sort", text,
-                    allowed: fields.joined(separator: ", ") + ", each with - in front for the greatest first")
+                    "sort",
+                    text,
+                    allowed: fields.joined(separator: ", ")
+                        + ", each with - in front for the greatest first",
+                )
             }
             sort = asked
         }
         let found = try store.candidates(
-            of: job.id, sort: sort, generation: query.integer("generation", in: 0...Int.max),
-            after: query.cursor(), limit: query.limit())
+            of: job.id,
+            sort: sort,
+            generation: query.integer("generation", in: 0...Int.max),
+            after: query.cursor(),
+            limit: query.limit(),
+        )
         return .now(page(found, of: request, \.view))
     }
 
     @Sendable func listArchitectures(_ request: HTTPRequest) throws -> HTTPReply {
         let query = try Query(request, allowed: ["job", "limit", "after"])
         let found = try store.architectures(
-            of: jobFilter(query), after: query.cursor(), limit: query.limit())
+            of: jobFilter(query),
+            after: query.cursor(),
+            limit: query.limit(),
+        )
         return .now(page(found, of: request) { .object($0.summary) })
     }
 
@@ -93,8 +116,11 @@ extension Service {
         let found = try architecture(request)
         guard let architecture = found.architecture else {
             throw Problem(
-                410, "gone", "The architecture cannot be read",
-                "\(found.hash) is of a search space that this version does not know")
+                410,
+                "gone",
+                "The architecture cannot be read",
+                "\(found.hash) is of a search space that this version does not know",
+            )
         }
         let content = try architecture.json()
         let digest = SHA256.digest(Array(content))
@@ -112,7 +138,9 @@ extension Service {
 
     private func checkpoint(_ request: HTTPRequest) throws -> Checkpoint {
         let id = request.parameters["id"] ?? ""
-        guard let found = try store.checkpoint(id) else { throw Problem.notFound("checkpoint", id) }
+        guard let found = try store.checkpoint(id) else {
+            throw Problem.notFound("checkpoint", id)
+        }
         return found
     }
 

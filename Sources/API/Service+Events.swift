@@ -9,7 +9,9 @@ internal import Jobs
 extension Service {
     @Sendable func getEvents(_ request: HTTPRequest) throws -> HTTPReply {
         let query = try Query(
-            request, allowed: ["after", "types", "limit", "follow", "wait"])
+            request,
+            allowed: ["after", "types", "limit", "follow", "wait"],
+        )
         let job = try job(request)
         let after = try lastSeen(request, query)
         let types = query["types"]?.split(separator: ",").map(String.init) ?? []
@@ -28,22 +30,38 @@ extension Service {
                 headers: HTTPHeaders([
                     ("Content-Type", format.contentType), ("Cache-Control", "no-cache"),
                     ("X-Accel-Buffering", "no"),
-                ]))
+                ]),
+            )
             EventFeed(
-                stream, job: job.id, store: self.store, queue: self.queue(for: job.id),
-                format: format, after: after, types: Set(types), limit: limit, follows: follows,
-                heartbeat: self.limits.heartbeatSeconds, log: self.log
+                stream,
+                job: job.id,
+                store: self.store,
+                queue: self.queue(for: job.id),
+                format: format,
+                after: after,
+                types: Set(types),
+                limit: limit,
+                follows: follows,
+                heartbeat: self.limits.heartbeatSeconds,
+                log: self.log,
             ).start()
         }
     }
 
     private func pageOfEvents(
-        _ request: HTTPRequest, _ query: Query, _ job: Job, after: Int, types: [String]
+        _ request: HTTPRequest,
+        _ query: Query,
+        _ job: Job,
+        after: Int,
+        types: [String],
     ) throws -> HTTPReply {
         let limit = try query.limit()
         if try query.flag("follow") == true {
             throw Problem.badQuery(
-                "follow", "true", allowed: "with Accept: text/event-stream or application/x-ndjson")
+                "follow",
+                "true",
+                allowed: "with Accept: text/event-stream or application/x-ndjson",
+            )
         }
         let id = job.id
         let read: @Sendable () throws -> (response: HTTPResponse, isEmpty: Bool) = {
@@ -61,8 +79,12 @@ extension Service {
         }
         return .later { responder in
             Waiter(
-                responder, job: id, store: self.store, queue: self.queue(for: id), seconds: wait,
-                failed: { self.response(to: $0, request) }
+                responder,
+                job: id,
+                store: self.store,
+                queue: self.queue(for: id),
+                seconds: wait,
+                failed: { self.response(to: $0, request) },
             ) { isLast in
                 let page = try read()
                 let hasEnded = try self.store.job(id)?.state.isTerminal ?? true
@@ -76,8 +98,11 @@ extension Service {
         if let text = request.headers["Last-Event-ID"] {
             guard let seq = Int(text), seq >= 0 else {
                 throw Problem(
-                    400, "bad_header", "A header field is wrong",
-                    "Last-Event-ID: \(text.prefix(100)) is no event's number")
+                    400,
+                    "bad_header",
+                    "A header field is wrong",
+                    "Last-Event-ID: \(text.prefix(100)) is no event's number",
+                )
             }
             return seq
         }

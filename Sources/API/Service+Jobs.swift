@@ -19,7 +19,11 @@ extension Service {
         try checkRoom(for: 1)
         let stored = try store.insert([job])[0]
         scheduler.wake()
-        log(.info, "submitted", ["request": request.id, "job": "\(stored.id)", "kind": stored.kind.rawValue])
+        log(
+            .info,
+            "submitted",
+            ["request": request.id, "job": "\(stored.id)", "kind": stored.kind.rawValue],
+        )
         return .now(try show(stored, status: 201, [("Location", "/v1/jobs/\(stored.id)")]))
     }
 
@@ -27,7 +31,10 @@ extension Service {
         let query = try Query(request, allowed: ["limit", "after", "state", "kind"])
         let found = try store.jobs(
             states: query.choices("state", JobState.self),
-            kinds: query.choices("kind", JobKind.self), after: query.cursor(), limit: query.limit())
+            kinds: query.choices("kind", JobKind.self),
+            after: query.cursor(),
+            limit: query.limit(),
+        )
         return .now(page(found, of: request) { .object($0.summary) })
     }
 
@@ -53,8 +60,12 @@ extension Service {
         let id = job.id
         return .later { responder in
             Waiter(
-                responder, job: id, store: self.store, queue: self.queue(for: id), seconds: wait,
-                failed: { self.response(to: $0, request) }
+                responder,
+                job: id,
+                store: self.store,
+                queue: self.queue(for: id),
+                seconds: wait,
+                failed: { self.response(to: $0, request) },
             ) { isLast in
                 guard let job = try self.store.job(id) else { throw StoreError.noSuchJob(id) }
                 if hasNews(job) { return try self.show(job) }
@@ -68,7 +79,11 @@ extension Service {
         let mode = try cancelMode(request)
         let before = try job(request)
         let after = try scheduler.cancel(before.id, mode)
-        log(.info, "cancel", ["request": request.id, "job": "\(before.id)", "mode": mode.rawValue])
+        log(
+            .info,
+            "cancel",
+            ["request": request.id, "job": "\(before.id)", "mode": mode.rawValue],
+        )
         // Nothing moved: what was asked for already is.
         let status = after.revision == before.revision ? 200 : 202
         return .now(try show(after, status: status))
@@ -84,14 +99,23 @@ extension Service {
             ])
         }
         var faults = members.keys.filter { $0 != "mode" }.sorted().map {
-            Violation("/\($0)", .unknownField, "there is no field \"\($0.prefix(100))\"", allowed: "mode")
+            Violation(
+                "/\($0)",
+                .unknownField,
+                "there is no field \"\($0.prefix(100))\"",
+                allowed: "mode",
+            )
         }
         let mode = members["mode"].map { $0.string.flatMap(CancelMode.init) } ?? .graceful
         if mode == nil {
             faults.append(
                 Violation(
-                    "/mode", .notAllowed, "found \(members["mode"]?.canonical.prefix(100) ?? "null")",
-                    allowed: "\"graceful\", \"now\""))
+                    "/mode",
+                    .notAllowed,
+                    "found \(members["mode"]?.canonical.prefix(100) ?? "null")",
+                    allowed: "\"graceful\", \"now\"",
+                )
+            )
         }
         guard let mode, faults.isEmpty else { throw Violations(faults) }
         return mode
@@ -111,12 +135,23 @@ extension Service {
         }
         try checkRoom(for: jobs.count)
         let stored = try store.insert(
-            jobs.map(\.job), pipeline: (id: id, name: asked.name, submitted: sent))
+            jobs.map(\.job),
+            pipeline: (id: id, name: asked.name, submitted: sent),
+        )
         scheduler.wake()
-        log(.info, "submitted", ["request": request.id, "pipeline": id, "jobs": "\(stored.count)"])
+        log(
+            .info,
+            "submitted",
+            ["request": request.id, "pipeline": id, "jobs": "\(stored.count)"],
+        )
         guard let found = try store.pipeline(id) else { throw Problem.notFound("pipeline", id) }
         return .now(
-            json(view(found.pipeline, found.jobs), status: 201, [("Location", "/v1/pipelines/\(id)")]))
+            json(
+                view(found.pipeline, found.jobs),
+                status: 201,
+                [("Location", "/v1/pipelines/\(id)")],
+            )
+        )
     }
 
     @Sendable func getPipeline(_ request: HTTPRequest) throws -> HTTPReply {
@@ -162,19 +197,26 @@ extension Service {
         let queued = try store.counts()[.queued] ?? 0
         guard queued + count <= limits.queuedJobs else {
             throw Problem(
-                429, "queue_full", "The queue is full",
-                "\(queued) jobs wait already; allowed: \(limits.queuedJobs)")
+                429,
+                "queue_full",
+                "The queue is full",
+                "\(queued) jobs wait already; allowed: \(limits.queuedJobs)",
+            )
         }
     }
 
     private func show(
-        _ job: Job, status: Int = 200, _ fields: [(String, String)] = []
+        _ job: Job,
+        status: Int = 200,
+        _ fields: [(String, String)] = [],
     ) throws -> HTTPResponse {
         let checkpoint = try job.outputs?.checkpoint.flatMap {
             try store.checkpoint(of: job.id, at: $0.path)
         }
         let view = job.view(
-            attempts: try store.attempts(of: job.id), checkpointID: checkpoint?.id)
+            attempts: try store.attempts(of: job.id),
+            checkpointID: checkpoint?.id,
+        )
         var all = fields + [("ETag", etag(job)), ("Cache-Control", "no-cache")]
         if !job.state.isTerminal { all.append(("Retry-After", "2")) }
         return json(view, status: status, all)

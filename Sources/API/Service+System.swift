@@ -33,14 +33,17 @@ extension Service {
                     Dictionary(
                         uniqueKeysWithValues: JobState.allCases.map {
                             ($0.rawValue, .int(counts[$0] ?? 0))
-                        })),
+                        }
+                    )
+                ),
                 "memory": memory(), "disk": disk(), "datasetRoots": .array(roots),
                 "limits": [
                     "bodyBytes": .int(limits.bodyBytes), "queuedJobs": .int(limits.queuedJobs),
                     "pipelineSteps": .int(PipelineRequest.stepLimit),
                     "waitSeconds": 300, "pageElements": 500,
                 ],
-            ]))
+            ])
+        )
     }
 
     /// Bytes, as the kernel counts them.

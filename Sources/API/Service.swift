@@ -30,7 +30,10 @@ package final class Service: Sendable {
     private let waiting = (0..<2).map { DispatchQueue(label: "api-wait-\($0)") }
 
     package init(
-        scheduler: Scheduler, version: String, limits: Limits = Limits(), log: ServiceLog = .silent
+        scheduler: Scheduler,
+        version: String,
+        limits: Limits = Limits(),
+        log: ServiceLog = .silent,
     ) {
         store = scheduler.store
         self.scheduler = scheduler
@@ -46,8 +49,10 @@ package final class Service: Sendable {
 
     /// A line of the table of routes; what `handle` throws becomes a problem.
     func route(
-        _ method: String, _ pattern: String, bodyLimit: Int = 0,
-        _ handle: @escaping @Sendable (HTTPRequest) throws -> HTTPReply
+        _ method: String,
+        _ pattern: String,
+        bodyLimit: Int = 0,
+        _ handle: @escaping @Sendable (HTTPRequest) throws -> HTTPReply,
     ) -> HTTPRoute {
         HTTPRoute(method, pattern, bodyLimit: bodyLimit) { request in
             do {
@@ -72,22 +77,32 @@ package final class Service: Sendable {
             return .notFound("job", id.rawValue)
         case JobError.illegalMove(let from, let to):
             return Problem(
-                409, "invalid_transition", "The job cannot do that now",
+                409,
+                "invalid_transition",
+                "The job cannot do that now",
                 "the job is \(from.rawValue): it cannot become \(to.rawValue)",
                 more: [
                     "state": .string(from.rawValue),
                     "allowed": .array(from.successors.map { .string($0.rawValue) }),
-                ])
+                ],
+            )
         case let error as DatabaseError where error.resultCode == .SQLITE_FULL:
             log(.error, "the disk is full", ["request": request.id])
             return Problem(
-                507, "disk_full", "The disk is full", "nothing was stored; try again when there is room")
+                507,
+                "disk_full",
+                "The disk is full",
+                "nothing was stored; try again when there is room",
+            )
         default:
             // The words stay in the log: they may tell of paths.
             log(.error, "request failed", ["request": request.id, "error": "\(error)"])
             return Problem(
-                500, "internal", "The server failed",
-                "the server's log tells why, under the request's id")
+                500,
+                "internal",
+                "The server failed",
+                "the server's log tells why, under the request's id",
+            )
         }
     }
 }
@@ -102,9 +117,12 @@ extension Service {
         }
         guard let type, type == "application/json" || type.hasSuffix("+json") else {
             throw Problem(
-                415, "unsupported_media_type", "The content is not JSON",
+                415,
+                "unsupported_media_type",
+                "The content is not JSON",
                 "Content-Type is \(type.map { "\"\($0.prefix(100))\"" } ?? "missing");"
-                    + " allowed: application/json (curl: --json)")
+                    + " allowed: application/json (curl: --json)",
+            )
         }
         do {
             return try JSONValue(parsing: request.body)
@@ -122,16 +140,22 @@ extension Service {
     }
 
     func json(
-        _ value: JSONValue, status: Int = 200, _ fields: [(String, String)] = []
+        _ value: JSONValue,
+        status: Int = 200,
+        _ fields: [(String, String)] = [],
     ) -> HTTPResponse {
         HTTPResponse(
-            status: status, headers: HTTPHeaders([("Content-Type", "application/json")] + fields),
-            body: .bytes(Data((value.canonical + "\n").utf8)))
+            status: status,
+            headers: HTTPHeaders([("Content-Type", "application/json")] + fields),
+            body: .bytes(Data((value.canonical + "\n").utf8)),
+        )
     }
 
     /// A page of a list, with where the next begins.
     func page<Element>(
-        _ page: Page<Element>, of request: HTTPRequest, _ view: (Element) -> JSONValue
+        _ page: Page<Element>,
+        of request: HTTPRequest,
+        _ view: (Element) -> JSONValue,
     ) -> HTTPResponse {
         let next = page.next?.text
         let body: JSONValue = [

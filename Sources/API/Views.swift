@@ -146,7 +146,10 @@ extension SearchSpace {
         return [
             "name": .string(name), "positions": .int(positions.count),
             "choices": .int(operations.count),
-            "macs": ["cheapest": .int(macs.minimum), "mean": .double(macs.mean), "dearest": .int(macs.maximum)],
+            "macs": [
+                "cheapest": .int(macs.minimum), "mean": .double(macs.mean),
+                "dearest": .int(macs.maximum),
+            ],
             "params": ["least": .int(params.minimum), "most": .int(params.maximum)],
             "supernetParams": .int(supernetParams().backbone),
             "convention": .string(CostConvention.backbone.stated),

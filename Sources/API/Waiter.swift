@@ -20,9 +20,13 @@ final class Waiter: @unchecked Sendable {
 
     /// - Parameter look: the answer, or nil to go on waiting; with `isLast` there must be one.
     init(
-        _ responder: any HTTPResponder, job: JobID, store: JobStore, queue: DispatchQueue,
-        seconds: Double, failed: @escaping @Sendable (any Error) -> HTTPResponse,
-        look: @escaping @Sendable (_ isLast: Bool) throws -> HTTPResponse?
+        _ responder: any HTTPResponder,
+        job: JobID,
+        store: JobStore,
+        queue: DispatchQueue,
+        seconds: Double,
+        failed: @escaping @Sendable (any Error) -> HTTPResponse,
+        look: @escaping @Sendable (_ isLast: Bool) throws -> HTTPResponse?,
     ) {
         self.responder = responder
         self.job = job

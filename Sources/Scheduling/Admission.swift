@@ -39,14 +39,19 @@ package struct Admission: Sendable {
     /// The jobs of a pipeline, in order, not stored yet.
     /// - Throws: `Violations`, or what the store throws.
     package func jobs(
-        for request: PipelineRequest, id: String
+        for request: PipelineRequest,
+        id: String,
     ) throws -> [(job: Job, lineage: Lineage)] {
         var faults: [Violation] = []
         var made: [String: (id: JobID, lineage: Lineage)] = [:]
         var jobs: [(Job, Lineage)] = []
         for (index, step) in request.steps.enumerated() {
             let lineage = try check(
-                step, at: "/steps/\(index)", earlier: made.mapValues(\.lineage), &faults)
+                step,
+                at: "/steps/\(index)",
+                earlier: made.mapValues(\.lineage),
+                &faults,
+            )
             var job = try job(step, lineage)
             job.pipeline = id
             job.step = step.name
@@ -60,7 +65,10 @@ package struct Admission: Sendable {
 
     private func job(_ request: JobRequest, _ lineage: Lineage) throws -> Job {
         var job = Job(
-            kind: request.kind, spec: request.spec.json, submittedSpec: request.submittedSpec)
+            kind: request.kind,
+            spec: request.spec.json,
+            submittedSpec: request.submittedSpec,
+        )
         job.name = request.name
         job.labels = request.labels
         job.priority = request.priority
@@ -68,22 +76,29 @@ package struct Admission: Sendable {
         job.cores = request.cores
         job.device = request.device.rawValue
         job.limits = JobBudget(
-            maxSeconds: request.limits.maxSeconds, maxAttempts: request.limits.maxAttempts)
+            maxSeconds: request.limits.maxSeconds,
+            maxAttempts: request.limits.maxAttempts,
+        )
         job.space = try lineage.space.map { try JSON.value($0) }
         job.shuffle = lineage.shuffle
         return job
     }
 
     private func check(
-        _ request: JobRequest, at place: String, earlier: [String: Lineage],
-        _ faults: inout [Violation]
+        _ request: JobRequest,
+        at place: String,
+        earlier: [String: Lineage],
+        _ faults: inout [Violation],
     ) throws -> Lineage {
         if request.cores > settings.cores.count {
             faults.append(
                 Violation(
-                    "\(place)/cores", .outOfRange,
+                    "\(place)/cores",
+                    .outOfRange,
                     "\(request.cores) cores asked, this server gives jobs \(settings.cores.count)",
-                    allowed: "1...\(settings.cores.count)"))
+                    allowed: "1...\(settings.cores.count)",
+                )
+            )
         }
         for need in request.spec.datasets(at: "\(place)/spec") { check(need, &faults) }
         var input = Lineage()
@@ -105,40 +120,54 @@ package struct Admission: Sendable {
             let names = settings.datasetRoots.flatMap(\.datasets).map { "\"\($0)\"" }
             faults.append(
                 Violation(
-                    need.pointer, .notFound,
+                    need.pointer,
+                    .notFound,
                     "no data set \"\(need.dataset)\" under the roots of this server",
-                    allowed: names.isEmpty ? "none: see --datasets" : names.joined(separator: ", ")))
+                    allowed: names.isEmpty ? "none: see --datasets" : names.joined(separator: ", "),
+                )
+            )
             return
         }
         for path in need.paths where root.path(path.path, in: folder) == nil {
             faults.append(
                 Violation(
-                    path.pointer, .notFound,
+                    path.pointer,
+                    .notFound,
                     "the data set \"\(need.dataset)\" has no \"\(path.path)\"",
-                    allowed: "a path that exists within the data set"))
+                    allowed: "a path that exists within the data set",
+                )
+            )
         }
     }
 
     /// What a reference brings along. One to an earlier step was checked with the pipeline.
     private func lineage(
-        of need: ReferenceNeed, _ earlier: [String: Lineage], _ faults: inout [Violation]
+        of need: ReferenceNeed,
+        _ earlier: [String: Lineage],
+        _ faults: inout [Violation],
     ) throws -> Lineage {
         switch (need.reference, need.expected) {
         case (.from(let step, _), _):
             return earlier[step] ?? Lineage()
         case (.id(let id), .checkpoint(let kinds)):
-            let allowed = "a checkpoint of kind "
+            let allowed =
+                "a checkpoint of kind "
                 + kinds.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")
             guard let found = try store.checkpoint(id) else {
                 faults.append(
-                    Violation(need.pointer, .notFound, "no checkpoint \"\(id)\"", allowed: allowed))
+                    Violation(need.pointer, .notFound, "no checkpoint \"\(id)\"", allowed: allowed)
+                )
                 return Lineage()
             }
             if !kinds.contains(where: { $0.rawValue == found.kind }) {
                 faults.append(
                     Violation(
-                        need.pointer, .notAllowed, "\(id) is a checkpoint of kind \"\(found.kind)\"",
-                        allowed: allowed))
+                        need.pointer,
+                        .notAllowed,
+                        "\(id) is a checkpoint of kind \"\(found.kind)\"",
+                        allowed: allowed,
+                    )
+                )
             }
             let maker = try store.job(found.job)
             return Lineage(space: maker?.space.flatMap(space), shuffle: maker?.shuffle)
@@ -146,8 +175,12 @@ package struct Admission: Sendable {
             guard let found = try store.architecture(id) else {
                 faults.append(
                     Violation(
-                        need.pointer, .notFound, "no architecture \"\(id)\"",
-                        allowed: "an id of GET /v1/architectures"))
+                        need.pointer,
+                        .notFound,
+                        "no architecture \"\(id)\"",
+                        allowed: "an id of GET /v1/architectures",
+                    )
+                )
                 return Lineage()
             }
             return Lineage(space: space(found.spaceValue))
@@ -160,7 +193,10 @@ package struct Admission: Sendable {
 
     /// The space and shuffle method of what the job makes; notes those that its input does not have.
     private func outcome(
-        of spec: JobSpec, _ input: Lineage, at place: String, _ faults: inout [Violation]
+        of spec: JobSpec,
+        _ input: Lineage,
+        at place: String,
+        _ faults: inout [Violation],
     ) -> Lineage {
         switch spec {
         case .pretrain(let config):
@@ -169,20 +205,27 @@ package struct Admission: Sendable {
             if let mine = config.space?.space, let its = input.space, mine != its {
                 faults.append(
                     Violation(
-                        "\(place)/space", .conflict,
+                        "\(place)/space",
+                        .conflict,
                         "the checkpoint was made in the space \"\(its.name)\"",
-                        allowed: "the same space, or none"))
+                        allowed: "the same space, or none",
+                    )
+                )
             }
             if let mine = config.shuffle, let its = input.shuffle, mine != its {
                 faults.append(
                     Violation(
-                        "\(place)/shuffle", .conflict,
+                        "\(place)/shuffle",
+                        .conflict,
                         "the checkpoint was made with shuffle method \(its), not \(mine)",
-                        allowed: "\(its), or none"))
+                        allowed: "\(its), or none",
+                    )
+                )
             }
             return Lineage(
                 space: config.space?.space ?? input.space,
-                shuffle: config.shuffle ?? input.shuffle ?? 1)
+                shuffle: config.shuffle ?? input.shuffle ?? 1,
+            )
         case .search:
             return input
         case .retrain(let config):
@@ -194,19 +237,28 @@ package struct Admission: Sendable {
     }
 
     private func check(
-        _ limit: CostLimit?, in space: SearchSpace?, at place: String, _ faults: inout [Violation]
+        _ limit: CostLimit?,
+        in space: SearchSpace?,
+        at place: String,
+        _ faults: inout [Violation],
     ) {
         guard let limit, let space else { return }
         let convention: CostConvention = limit.convention == .a ? .backbone : .classifier
         let table = space.costTable(
-            .macs(convention), height: limit.imageSize, width: limit.imageSize)
+            .macs(convention),
+            height: limit.imageSize,
+            width: limit.imageSize,
+        )
         guard limit.macs < table.minimum else { return }
         faults.append(
             Violation(
-                "\(place)/macs", .outOfRange,
+                "\(place)/macs",
+                .outOfRange,
                 "no architecture of \"\(space.name)\" costs \(limit.macs) MACs or less at"
                     + " \(limit.imageSize) x \(limit.imageSize): the cheapest costs \(table.minimum)"
                     + " (convention \(limit.convention.rawValue))",
-                allowed: ">= \(table.minimum)"))
+                allowed: ">= \(table.minimum)",
+            )
+        )
     }
 }

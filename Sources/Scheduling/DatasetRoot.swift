@@ -31,13 +31,16 @@ package struct DatasetRoot: Hashable, Sendable {
 
     /// What `relative` means in the data set at `folder`, when it exists and lies within it.
     package func path(_ relative: String, in folder: String) -> String? {
-        let parts = relative.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        let parts = relative.split(separator: "/", omittingEmptySubsequences: false).map(
+            String.init
+        )
         guard parts.allSatisfy(DatasetRoot.isPlain) else { return nil }
         return inside(folder, relative)
     }
 
     private func inside(_ folder: String, _ relative: String) -> String? {
-        guard let real = DatasetRoot.real(folder + "/" + relative), real.hasPrefix(path + "/") else {
+        guard let real = DatasetRoot.real(folder + "/" + relative), real.hasPrefix(path + "/")
+        else {
             return nil
         }
         return real

@@ -36,24 +36,36 @@ package struct Inputs {
     }
 
     private func checkpoint(
-        _ need: ReferenceNeed, _ kinds: [CheckpointKind], for job: Job
+        _ need: ReferenceNeed,
+        _ kinds: [CheckpointKind],
+        for job: Job,
     ) throws -> InputCheckpoint {
         let owner: JobID
         let file: CheckpointFile
         switch need.reference {
         case .id(let id):
             guard let found = try store.checkpoint(id) else {
-                throw InputFailure(code: "bad_checkpoint", message: "\(need.pointer): no checkpoint \(id)")
+                throw InputFailure(
+                    code: "bad_checkpoint",
+                    message: "\(need.pointer): no checkpoint \(id)",
+                )
             }
             owner = found.job
             file = CheckpointFile(
-                name: found.name, path: found.path, kind: found.kind, step: found.step,
-                sha256: found.sha256, bytes: found.bytes)
+                name: found.name,
+                path: found.path,
+                kind: found.kind,
+                step: found.step,
+                sha256: found.sha256,
+                bytes: found.bytes,
+            )
         case .from(let step, _):
             let maker = try maker(step, of: job)
             guard let output = maker.outputs?.checkpoint else {
                 throw InputFailure(
-                    code: "bad_checkpoint", message: "\(need.pointer): \(step) left no checkpoint")
+                    code: "bad_checkpoint",
+                    message: "\(need.pointer): \(step) left no checkpoint",
+                )
             }
             owner = maker.id
             file = output
@@ -62,13 +74,16 @@ package struct Inputs {
             let allowed = kinds.map(\.rawValue).joined(separator: ", ")
             throw InputFailure(
                 code: "bad_checkpoint",
-                message: "\(need.pointer): \(file.name) is a \(file.kind), not a \(allowed)")
+                message: "\(need.pointer): \(file.name) is a \(file.kind), not a \(allowed)",
+            )
         }
         guard let path = store.runDirectory(of: owner).resolve(file.path),
             FileManager.default.fileExists(atPath: path)
         else {
             throw InputFailure(
-                code: "bad_checkpoint", message: "\(need.pointer): the file of \(file.name) is gone")
+                code: "bad_checkpoint",
+                message: "\(need.pointer): the file of \(file.name) is gone",
+            )
         }
         return InputCheckpoint(path: path, sha256: file.sha256, kind: file.kind)
     }
@@ -78,13 +93,17 @@ package struct Inputs {
         case .id(let id):
             guard let found = try store.architecture(id) else {
                 throw InputFailure(
-                    code: "bad_architecture", message: "\(need.pointer): no architecture \(id)")
+                    code: "bad_architecture",
+                    message: "\(need.pointer): no architecture \(id)",
+                )
             }
             return InputArchitecture(space: found.spaceValue, genome: found.genome)
         case .from(let step, _):
             guard let found = try maker(step, of: job).outputs?.architectures?.first else {
                 throw InputFailure(
-                    code: "bad_architecture", message: "\(need.pointer): \(step) found no architecture")
+                    code: "bad_architecture",
+                    message: "\(need.pointer): \(step) found no architecture",
+                )
             }
             return InputArchitecture(space: found.space, genome: found.genome)
         }

@@ -14,7 +14,11 @@ package struct Waiting: Equatable, Sendable {
     package var notBefore: Date?
 
     package init(
-        id: JobID, priority: Int = 0, cores: Int = 1, isReady: Bool = true, notBefore: Date? = nil
+        id: JobID,
+        priority: Int = 0,
+        cores: Int = 1,
+        isReady: Bool = true,
+        notBefore: Date? = nil,
     ) {
         self.id = id
         self.priority = priority
@@ -42,7 +46,10 @@ package enum Queue {
     /// A job whose inputs are there but whose cores are not all free lets nobody behind it go first: otherwise a stream of
     /// narrow jobs would keep a wide one waiting for ever. One that waits for inputs or after a failure lets others by.
     package static func turn(
-        of waiting: [Waiting], freeCores: Int, freeSlots: Int, at now: Date
+        of waiting: [Waiting],
+        freeCores: Int,
+        freeSlots: Int,
+        at now: Date,
     ) -> Turn {
         var (cores, slots) = (freeCores, freeSlots)
         var turn = Turn()

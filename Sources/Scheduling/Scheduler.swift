@@ -26,8 +26,10 @@ package final class Scheduler: @unchecked Sendable {
         package var backoff = Backoff()
 
         package init(
-            cores: [Int] = Machine.cores(), slots: Int? = nil, worker: WorkerCommand = .itself,
-            datasetRoots: [DatasetRoot] = []
+            cores: [Int] = Machine.cores(),
+            slots: Int? = nil,
+            worker: WorkerCommand = .itself,
+            datasetRoots: [DatasetRoot] = [],
         ) {
             self.cores = cores
             self.slots = slots ?? cores.count
@@ -109,9 +111,17 @@ package final class Scheduler: @unchecked Sendable {
     private func recover(_ job: Job) throws {
         let attempt = try store.attempts(of: job.id).last
         let process = WorkerProcess.find(
-            job.id, pid: attempt?.pid, start: attempt?.processStart)
+            job.id,
+            pid: attempt?.pid,
+            start: attempt?.processStart,
+        )
         let supervisor = Supervisor(
-            job.id, cores: job.placement, store: store, settings: settings, log: log)
+            job.id,
+            cores: job.placement,
+            store: store,
+            settings: settings,
+            log: log,
+        )
         guard let process else {
             supervisor.settle(.unknown, attempt: attempt, wish: .work)
             return
@@ -136,9 +146,16 @@ package final class Scheduler: @unchecked Sendable {
             let turn = Queue.turn(
                 of: ready.map {
                     Waiting(
-                        id: $0.id, priority: $0.priority, cores: $0.cores, notBefore: $0.notBefore)
+                        id: $0.id,
+                        priority: $0.priority,
+                        cores: $0.cores,
+                        notBefore: $0.notBefore,
+                    )
                 },
-                freeCores: pool.free.count, freeSlots: settings.slots - running.count, at: Date())
+                freeCores: pool.free.count,
+                freeSlots: settings.slots - running.count,
+                at: Date(),
+            )
             for id in turn.starts {
                 guard let job = ready.first(where: { $0.id == id }) else { continue }
                 start(job)
@@ -172,7 +189,10 @@ package final class Scheduler: @unchecked Sendable {
                     try $0.failBeforeStart(
                         JobFailure(
                             code: "dependency_failed",
-                            message: "\(name) (\(need)) is \(needed.state.rawValue)"), at: Date())
+                            message: "\(name) (\(need)) is \(needed.state.rawValue)",
+                        ),
+                        at: Date(),
+                    )
                 }
                 break
             }
@@ -198,13 +218,19 @@ package final class Scheduler: @unchecked Sendable {
         }
         guard let cores = pool.take(job.cores) else { return }
         let supervisor = Supervisor(
-            job.id, cores: cores, store: store, settings: settings, log: log)
+            job.id,
+            cores: cores,
+            store: store,
+            settings: settings,
+            log: log,
+        )
         occupy(supervisor) { $0.start(inputs: inputs) }
     }
 
     /// Gives the supervisor a free slot, and the slot and cores back when its work is done.
     private func occupy(
-        _ supervisor: Supervisor, _ work: @escaping @Sendable (Supervisor) -> Void
+        _ supervisor: Supervisor,
+        _ work: @escaping @Sendable (Supervisor) -> Void,
     ) {
         let used = Set(running.values.map(\.slot))
         let slot = (0...).first { !used.contains($0) } ?? 0

@@ -17,15 +17,19 @@ package struct ServiceLog: Sendable {
 
     package static let standardError = ServiceLog { line in
         // One write: lines of several threads do not mix.
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
     }
 
     package func callAsFunction(
-        _ level: Level, _ message: String, _ fields: KeyValuePairs<String, String> = [:]
+        _ level: Level,
+        _ message: String,
+        _ fields: KeyValuePairs<String, String> = [:],
     ) {
         var line = "\(Timestamp.text(Date())) \(level.rawValue) \(message)"
         for (key, value) in fields {
-            let isPlain = value.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != 0x22 && $0 != 0x3d }
+            let isPlain = value.utf8.allSatisfy {
+                $0 > 0x20 && $0 < 0x7f && $0 != 0x22 && $0 != 0x3d
+            }
             line += " \(key)=" + (isPlain && !value.isEmpty ? value : value.debugDescription)
         }
         write(line)

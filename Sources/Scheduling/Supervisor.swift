@@ -34,7 +34,11 @@ final class Supervisor: @unchecked Sendable {
     private var storeFails = false
 
     init(
-        _ id: JobID, cores: [Int], store: JobStore, settings: Scheduler.Settings, log: ServiceLog
+        _ id: JobID,
+        cores: [Int],
+        store: JobStore,
+        settings: Scheduler.Settings,
+        log: ServiceLog,
     ) {
         self.id = id
         self.cores = cores
@@ -63,7 +67,11 @@ final class Supervisor: @unchecked Sendable {
                 try job.begin(on: cores, from: run.newestCheckpoint(), at: Date())
             }
             attempt = Attempt(
-                job: id, n: job.attempt, cores: cores, startedAt: job.attemptStartedAt ?? Date())
+                job: id,
+                n: job.attempt,
+                cores: cores,
+                startedAt: job.attemptStartedAt ?? Date(),
+            )
             attempt.epochsBefore = before
             try store.save(attempt)
         } catch is JobError {
@@ -79,8 +87,12 @@ final class Supervisor: @unchecked Sendable {
             guard let job else { return }
             try run.writeJob(
                 JobFile(
-                    job: job, cores: cores, inputs: inputs,
-                    datasetRoots: settings.datasetRoots.map(\.path)))
+                    job: job,
+                    cores: cores,
+                    inputs: inputs,
+                    datasetRoots: settings.datasetRoots.map(\.path),
+                )
+            )
             let process = try WorkerProcess.spawn(settings.worker, run: run, attempt: attempt.n)
             attempt.pid = Int(process.pid)
             attempt.processStart = Int64(bitPattern: process.start)
@@ -91,8 +103,11 @@ final class Supervisor: @unchecked Sendable {
         } catch {
             let isFull = (error as? FileError)?.isDiskFull ?? false
             let failure = JobFailure(
-                code: isFull ? "disk_full" : "internal", message: "\(error)", retriable: true,
-                attempt: attempt.n)
+                code: isFull ? "disk_full" : "internal",
+                message: "\(error)",
+                retriable: true,
+                attempt: attempt.n,
+            )
             settle(.unstarted(failure), attempt: attempt, wish: .work)
         }
     }
@@ -159,7 +174,10 @@ final class Supervisor: @unchecked Sendable {
                     let offset = offsets[epoch.number] ?? 0
                     guard
                         let chunk = try Files.read(
-                            epoch.eventsPath, from: offset, count: JobStore.lineLimit),
+                            epoch.eventsPath,
+                            from: offset,
+                            count: JobStore.lineLimit,
+                        ),
                         !chunk.isEmpty
                     else { break }
                     let next = try store.ingest(chunk, job: id, epoch: epoch.number, at: offset)
@@ -185,15 +203,24 @@ final class Supervisor: @unchecked Sendable {
             if follow() {
                 do {
                     let end = WorkerEnd(
-                        exit: exit, wish: wish, result: run.result(),
+                        exit: exit,
+                        wish: wish,
+                        result: run.result(),
                         error: run.error(after: attempt?.epochsBefore ?? 0),
-                        logExcerpt: excerpt(attempt))
+                        logExcerpt: excerpt(attempt),
+                    )
                     let job = try store.settle(
-                        id, end, attempt: attempt, ranUntil: lost ?? Date(),
-                        backoff: settings.backoff)
+                        id,
+                        end,
+                        attempt: attempt,
+                        ranUntil: lost ?? Date(),
+                        backoff: settings.backoff,
+                    )
                     log(
-                        .info, "settled",
-                        ["job": "\(id)", "exit": "\(exit)", "state": job.state.rawValue])
+                        .info,
+                        "settled",
+                        ["job": "\(id)", "exit": "\(exit)", "state": job.state.rawValue],
+                    )
                     return
                 } catch { told(error) }
             }

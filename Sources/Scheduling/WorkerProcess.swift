@@ -18,7 +18,9 @@ package struct WorkerCommand: Sendable {
 
     /// This program, also when its file was replaced since it was started.
     package static let itself = WorkerCommand(
-        executable: "/proc/self/exe", arguments: ["detnas", "worker"])
+        executable: "/proc/self/exe",
+        arguments: ["detnas", "worker"],
+    )
 
     /// The variables that reach a worker.
     package static func environment(
@@ -49,7 +51,9 @@ final class WorkerProcess: Sendable {
 
     /// Starts the worker of attempt `n`; what it prints goes to `log`.
     static func spawn(
-        _ command: WorkerCommand, run: RunDirectory, attempt n: Int
+        _ command: WorkerCommand,
+        run: RunDirectory,
+        attempt n: Int,
     ) throws(FileError) -> WorkerProcess {
         let arguments = command.arguments + [run.path, "--attempt", "\(n)"]
         let environment = WorkerCommand.environment().map { "\($0.key)=\($0.value)" }
@@ -57,7 +61,12 @@ final class WorkerProcess: Sendable {
         let error = withCStrings(arguments) { arguments in
             withCStrings(environment) { environment in
                 cl_spawn(
-                    command.executable, arguments, environment, run.logPath(attempt: n), &pid)
+                    command.executable,
+                    arguments,
+                    environment,
+                    run.logPath(attempt: n),
+                    &pid,
+                )
             }
         }
         guard error == 0 else { throw FileError("start", command.executable, errno: error) }
@@ -136,7 +145,8 @@ final class WorkerProcess: Sendable {
 
 /// Calls `body` with a null-terminated array of C strings.
 private func withCStrings<Result>(
-    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
+    _ strings: [String],
+    _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result,
 ) -> Result {
     var copies = strings.map { strdup($0) }
     copies.append(nil)

@@ -14,14 +14,16 @@ struct Serve: ParsableCommand {
         discussion: """
             Stops on SIGTERM or SIGINT: running jobs write a checkpoint and go on at the next start. \
             A second signal ends it at once; workers then go on and are met again at the next start.
-            """)
+            """,
+    )
 
     @Option(help: "The data directory: jobs, checkpoints, events. One server owns it.")
     var data = "data"
 
     @Option(
         name: .customLong("datasets"),
-        help: "A folder whose folders are data sets; may be repeated.")
+        help: "A folder whose folders are data sets; may be repeated.",
+    )
     var datasetRoots: [String] = []
 
     @Option(help: "A loopback address.")
@@ -41,7 +43,8 @@ struct Serve: ParsableCommand {
         for core in cores?.cores ?? [] where !mine.contains(core) {
             throw ValidationError(
                 "--cores names core \(core), which this process may not use;"
-                    + " allowed: \(mine.map(String.init).joined(separator: ","))")
+                    + " allowed: \(mine.map(String.init).joined(separator: ","))"
+            )
         }
         if let slots, slots < 1 {
             throw ValidationError("--slots is \(slots); allowed: 1 or more")
@@ -55,23 +58,33 @@ struct Serve: ParsableCommand {
             }
             return root
         }
+        // Who reads the log may go away.
+        signal(SIGPIPE, SIG_IGN)
         let log = ServiceLog.standardError
         let store = try JobStore(folder: URL(filePath: data).standardizedFileURL.path)
         let scheduler = Scheduler(
             store: store,
             settings: Scheduler.Settings(
-                cores: cores?.cores ?? Machine.cores(), slots: slots, datasetRoots: roots),
-            log: log)
+                cores: cores?.cores ?? Machine.cores(),
+                slots: slots,
+                datasetRoots: roots,
+            ),
+            log: log,
+        )
         // The jobs are in order before anybody can ask for them.
         try scheduler.start()
         do {
             let server = HTTPServer(
                 configuration: configuration(log),
-                routes: Service(scheduler: scheduler, version: Detnas.version, log: log).routes)
+                routes: Service(scheduler: scheduler, version: Detnas.version, log: log).routes,
+            )
             let port = try server.start()
-            // Whoever started it may read the line through a pipe, which `print` would hold back.
-            let line = "detnas listens on http://\(host):\(port), data in \(store.folder)\n"
-            FileHandle.standardOutput.write(Data(line.utf8))
+            // Unbuffered: whoever started it may read the line through a pipe.
+            try FileHandle.standardOutput.write(
+                contentsOf: Data(
+                    "detnas listens on http://\(host):\(port), data in \(store.folder)\n".utf8
+                )
+            )
             waitForSignal()
             log(.info, "stopping")
             server.drain(timeout: 10)
@@ -87,13 +100,15 @@ struct Serve: ParsableCommand {
         var configuration = HTTPServer.Configuration(host: host, port: port)
         configuration.accessLog = { entry in
             log(
-                .info, "request",
+                .info,
+                "request",
                 [
                     "request": entry.requestID, "method": entry.method, "target": entry.target,
                     "status": entry.status.map(String.init) ?? "-",
                     "bytes": "\(entry.bytesSent)",
                     "ms": String(format: "%.1f", entry.seconds * 1000),
-                ])
+                ],
+            )
         }
         return configuration
     }

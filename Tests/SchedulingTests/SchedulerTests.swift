@@ -15,13 +15,19 @@ final class Bench {
     private(set) var scheduler: Scheduler
     private var settings: Scheduler.Settings
 
-    init(slots: Int = 2, cores: [Int] = [0, 1], _ change: (inout Scheduler.Settings) -> Void = { _ in }) throws {
+    init(
+        slots: Int = 2,
+        cores: [Int] = [0, 1],
+        _ change: (inout Scheduler.Settings) -> Void = { _ in },
+    ) throws {
         service = try FakeService()
         store = try JobStore(folder: service.folder)
         settings = Scheduler.Settings(
-            cores: cores, slots: slots,
+            cores: cores,
+            slots: slots,
             worker: WorkerCommand(executable: service.executable, arguments: service.command),
-            datasetRoots: [DatasetRoot(service.datasets)].compactMap { $0 })
+            datasetRoots: [DatasetRoot(service.datasets)].compactMap { $0 },
+        )
         settings.pollSeconds = 0.02
         settings.retrySeconds = 0.05
         settings.graceSeconds = 5
@@ -32,7 +38,9 @@ final class Bench {
 
     deinit {
         // Whatever a test left running ends with it.
-        for job in (try? store.jobs(in: [.running])) ?? [] { _ = try? scheduler.cancel(job.id, .now) }
+        for job in (try? store.jobs(in: [.running])) ?? [] {
+            _ = try? scheduler.cancel(job.id, .now)
+        }
         scheduler.stop()
         service.remove()
     }
@@ -45,13 +53,16 @@ final class Bench {
         try scheduler.start()
     }
 
-    func submit(_ seed: Int = 0, cores: Int = 1, _ change: (inout Job) -> Void = { _ in }) throws -> JobID {
+    func submit(_ seed: Int = 0, cores: Int = 1, _ change: (inout Job) -> Void = { _ in }) throws
+        -> JobID
+    {
         let spec: JSONValue = [
             "data": ["dataset": "photos"], "space": "detnas-mini", "training": ["steps": 10],
         ]
         var job = Job(
             kind: .supernetPretrain,
-            spec: try JobSpec.resolve(kind: .supernetPretrain, spec).get().json)
+            spec: try JobSpec.resolve(kind: .supernetPretrain, spec).get().json,
+        )
         job.seed = seed
         job.cores = cores
         change(&job)
@@ -62,7 +73,8 @@ final class Bench {
 
     func job(_ id: JobID) throws -> Job { try #require(try store.job(id)) }
 
-    func ends(_ id: JobID, _ state: JobState, _ at: SourceLocation = #_sourceLocation) throws -> Job {
+    func ends(_ id: JobID, _ state: JobState, _ at: SourceLocation = #_sourceLocation) throws -> Job
+    {
         let inTime = try eventually { try self.job(id).state.isTerminal }
         let job = try self.job(id)
         #expect(inTime, "still \(job.state.rawValue)", sourceLocation: at)
@@ -95,7 +107,10 @@ private let atStepThree =
     @Test func `a job runs, is followed and succeeds`() throws {
         let bench = try Bench()
         try bench.service.behave(
-            seed: 0, atStepThree + #"event metric '{"step":3,"loss":0.5}'; checkpoint final 10 supernet; result"#)
+            seed: 0,
+            atStepThree
+                + #"event metric '{"step":3,"loss":0.5}'; checkpoint final 10 supernet; result"#,
+        )
         try bench.scheduler.start()
         let id = try bench.submit()
         let job = try bench.ends(id, .succeeded)
@@ -105,7 +120,8 @@ private let atStepThree =
             try bench.types(id) == [
                 "job.state", "job.state", "attempt.started", "job.progress", "metric",
                 "checkpoint.created", "job.state", "job.end",
-            ])
+            ]
+        )
         let checkpoint = try bench.store.checkpoints(of: id, limit: 5).elements[0]
         #expect(checkpoint.final)
         let file = try bench.store.runDirectory(of: id).readJob()
@@ -118,7 +134,9 @@ private let atStepThree =
         try bench.service.behave(seed: 0, "until_stopped")
         try bench.scheduler.start()
         let ids = try (0..<3).map { _ in try bench.submit() }
-        #expect(try eventually { try ids.filter { try bench.job($0).state == .running }.count == 2 })
+        #expect(
+            try eventually { try ids.filter { try bench.job($0).state == .running }.count == 2 }
+        )
         let taken = bench.scheduler.placement().compactMap(\.job)
         #expect(Set(taken) == Set(ids.prefix(2)))
         #expect(try bench.job(ids[2]).state == .queued)
@@ -142,7 +160,9 @@ private let atStepThree =
     @Test func `cancel now ends a worker that does not listen, with what it started`() throws {
         let bench = try Bench()
         try bench.service.behave(
-            seed: 0, "trap '' TERM; sleep 60 & echo $! > $run/child; " + atStepThree + "wait; sleep 60")
+            seed: 0,
+            "trap '' TERM; sleep 60 & echo $! > $run/child; " + atStepThree + "wait; sleep 60",
+        )
         try bench.scheduler.start()
         let id = try bench.submit()
         #expect(try bench.isAt(id, step: 3))
@@ -156,12 +176,16 @@ private let atStepThree =
             eventually {
                 let stat = try? String(contentsOfFile: "/proc/\(child)/stat", encoding: .utf8)
                 return stat.map { $0.contains(") Z ") } ?? true
-            })
+            }
+        )
     }
 
     @Test func `a worker that ignores a polite request is killed after the grace`() throws {
         let bench = try Bench { $0.graceSeconds = 0.2 }
-        try bench.service.behave(seed: 0, "trap '' TERM; " + atStepThree + "while :; do sleep 0.05; done")
+        try bench.service.behave(
+            seed: 0,
+            "trap '' TERM; " + atStepThree + "while :; do sleep 0.05; done",
+        )
         try bench.scheduler.start()
         let id = try bench.submit()
         #expect(try bench.isAt(id, step: 3))
@@ -194,14 +218,22 @@ private let atStepThree =
     @Test func `a killed worker is replaced`() throws {
         let bench = try Bench()
         try bench.service.behave(
-            seed: 0, atStepThree + "checkpoint a 3 supernet; [ $epoch = 2 ] && result && exit; until_stopped")
+            seed: 0,
+            atStepThree
+                + "checkpoint a 3 supernet; [ $epoch = 2 ] && result && exit; until_stopped",
+        )
         try bench.scheduler.start()
         let id = try bench.submit()
         #expect(try bench.isAt(id, step: 3))
         kill(try bench.pid(id), SIGKILL)
         let job = try bench.ends(id, .succeeded)
         #expect(job.attempt == 2)
-        let started = try bench.store.events(of: id, after: 0, types: ["attempt.started"], limit: 5)
+        let started = try bench.store.events(
+            of: id,
+            after: 0,
+            types: ["attempt.started"],
+            limit: 5,
+        )
         #expect(started.last?.data["fromCheckpoint"]?.string == "a")
         #expect(started.last?.data["step"]?.int == 3)
         let seqs = try bench.store.events(of: id, after: 0, limit: 100).map(\.seq)
@@ -231,7 +263,9 @@ private let atStepThree =
     @Test func `a silent worker is called stalled until it speaks`() throws {
         let bench = try Bench { $0.stallSeconds = 0.1 }
         try bench.service.behave(
-            seed: 0, "while [ ! -e $run/go ]; do sleep 0.02; done; " + atStepThree + "result")
+            seed: 0,
+            "while [ ! -e $run/go ]; do sleep 0.02; done; " + atStepThree + "result",
+        )
         try bench.scheduler.start()
         let id = try bench.submit()
         #expect(try eventually { try bench.job(id).phase == JobPhase.stalled })
@@ -241,7 +275,9 @@ private let atStepThree =
     }
 
     @Test func `a program that is not there fails the job with its name`() throws {
-        let bench = try Bench { $0.worker = WorkerCommand(executable: "/no/such", arguments: ["x"]) }
+        let bench = try Bench {
+            $0.worker = WorkerCommand(executable: "/no/such", arguments: ["x"])
+        }
         try bench.scheduler.start()
         let job = try bench.ends(bench.submit { $0.limits.maxAttempts = 1 }, .failed)
         #expect(job.failure?.message.contains("/no/such") == true)
@@ -252,7 +288,10 @@ private let atStepThree =
     @Test func `a restarted server goes on with the worker that lives`() throws {
         let bench = try Bench()
         try bench.service.behave(
-            seed: 0, atStepThree + #"while [ ! -e $run/go ]; do sleep 0.02; done; event metric '{"step":4}'; result"#)
+            seed: 0,
+            atStepThree
+                + #"while [ ! -e $run/go ]; do sleep 0.02; done; event metric '{"step":4}'; result"#,
+        )
         try bench.scheduler.start()
         let id = try bench.submit()
         #expect(try bench.isAt(id, step: 3))
@@ -271,7 +310,10 @@ private let atStepThree =
     @Test func `a worker that ended meanwhile is settled before the start returns`() throws {
         let bench = try Bench()
         try bench.service.behave(
-            seed: 0, atStepThree + "while [ ! -e $run/go ]; do sleep 0.02; done; checkpoint z 9 supernet; result")
+            seed: 0,
+            atStepThree
+                + "while [ ! -e $run/go ]; do sleep 0.02; done; checkpoint z 9 supernet; result",
+        )
         try bench.service.behave(seed: 1, atStepThree + "until_stopped")
         try bench.scheduler.start()
         let (done, killed) = (try bench.submit(0), try bench.submit(1))
@@ -287,7 +329,12 @@ private let atStepThree =
         #expect(try bench.job(done).state == .succeeded)
         let last = Array(try bench.types(done).suffix(3))
         #expect(last == ["checkpoint.created", "job.state", "job.end"])
-        let interrupted = try bench.store.events(of: killed, after: 0, types: ["job.interrupted"], limit: 5)
+        let interrupted = try bench.store.events(
+            of: killed,
+            after: 0,
+            types: ["job.interrupted"],
+            limit: 5,
+        )
         #expect(interrupted.map { $0.data["cause"]?.string } == ["lost"])
         #expect(try bench.job(killed).failures == 0)
         #expect(try eventually { try bench.job(killed).attempt == 2 })
@@ -314,7 +361,10 @@ private let atStepThree =
 
     @Test func `another process that got the same number is not taken for the worker`() throws {
         let bench = try Bench()
-        try bench.service.behave(seed: 0, "[ $attempt = 2 ] && result && exit; " + atStepThree + "until_stopped")
+        try bench.service.behave(
+            seed: 0,
+            "[ $attempt = 2 ] && result && exit; " + atStepThree + "until_stopped",
+        )
         try bench.scheduler.start()
         let id = try bench.submit()
         #expect(try bench.isAt(id, step: 3))
@@ -390,7 +440,9 @@ private let atStepThree =
     @Test func `a step waits for the one before and gets what it made`() throws {
         let bench = try Bench()
         try bench.service.behave(
-            seed: 1, "while [ ! -e $run/go ]; do sleep 0.02; done; checkpoint final 10 supernet; result")
+            seed: 1,
+            "while [ ! -e $run/go ]; do sleep 0.02; done; checkpoint final 10 supernet; result",
+        )
         try bench.service.behave(seed: 2, "checkpoint final 10 detector-supernet; result")
         try bench.scheduler.start()
         let ids = try submit(bench)
@@ -401,7 +453,8 @@ private let atStepThree =
         let input = try bench.store.runDirectory(of: ids[1]).readJob().inputs.checkpoint
         #expect(
             input?.path == bench.store.runDirectory(of: ids[0]).path
-                + "/epoch-1/checkpoints/final.safetensors")
+                + "/epoch-1/checkpoints/final.safetensors"
+        )
         #expect(input?.kind == "supernet")
         #expect(try bench.job(ids[1]).space == bench.job(ids[0]).space)
     }
@@ -417,7 +470,8 @@ private let atStepThree =
         #expect(job.attempt == 0)
     }
 
-    @Test func `a checkpoint of another kind than the step reads fails it with both kinds`() throws {
+    @Test func `a checkpoint of another kind than the step reads fails it with both kinds`() throws
+    {
         let bench = try Bench()
         try bench.service.behave(seed: 1, "checkpoint final 10 detector; result")
         try bench.scheduler.start()
@@ -442,9 +496,13 @@ private let atStepThree =
         }
         let files = FileManager.default
         try files.createSymbolicLink(
-            atPath: service.datasets + "/escape", withDestinationPath: service.folder)
+            atPath: service.datasets + "/escape",
+            withDestinationPath: service.folder,
+        )
         try files.createSymbolicLink(
-            atPath: photos + "/out", withDestinationPath: "/etc/passwd")
+            atPath: photos + "/out",
+            withDestinationPath: "/etc/passwd",
+        )
         #expect(root.dataset("escape") == nil)
         #expect(root.path("out", in: photos) == nil)
         #expect(root.datasets == ["photos"])

@@ -21,13 +21,19 @@ package struct FakeService: Sendable {
         let files = FileManager.default
         for part in ["train", "val", "images", "annotations"] {
             try files.createDirectory(
-                atPath: "\(datasets)/photos/\(part)", withIntermediateDirectories: true)
+                atPath: "\(datasets)/photos/\(part)",
+                withIntermediateDirectories: true,
+            )
         }
         for list in ["train", "val"] {
             try Data("{}".utf8).write(
-                to: URL(filePath: "\(datasets)/photos/annotations/instances_\(list).json"))
+                to: URL(filePath: "\(datasets)/photos/annotations/instances_\(list).json")
+            )
         }
-        try files.createDirectory(atPath: folder + "/behaviours", withIntermediateDirectories: true)
+        try files.createDirectory(
+            atPath: folder + "/behaviours",
+            withIntermediateDirectories: true,
+        )
         try Data(FakeService.worker.utf8).write(to: URL(filePath: script))
     }
 
@@ -65,7 +71,8 @@ package struct FakeService: Sendable {
 /// Waits until `condition` holds, at most `seconds`.
 /// - Returns: whether it came to hold.
 package func eventually(
-    within seconds: Double = 10, _ condition: () throws -> Bool
+    within seconds: Double = 10,
+    _ condition: () throws -> Bool,
 ) rethrows -> Bool {
     let end = Date() + seconds
     while try !condition() {

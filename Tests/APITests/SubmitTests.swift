@@ -1,0 +1,202 @@
+// What is taken and what is refused, over real HTTP.
+
+import API
+import Configs
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct SubmitTests {
+    @Test func `a job is taken with every default filled in, and both specs kept`() throws {
+        let bench = try ServerBench()
+        try bench.service.behave(seed: 0, "result")
+        let answer = try bench.client.send("POST", "/v1/jobs", body: ServerBench.pretrain)
+        #expect(answer.status == 201)
+        let job = try answer.json
+        #expect(answer.headers["location"] == "/v1/jobs/\(job["id"]?.string ?? "")")
+        #expect(job["spec"]?["training"]?["batch"] == 16)
+        #expect(job["submittedSpec"] == ServerBench.pretrain["spec"])
+        #expect(job["state"] == "queued")
+    }
+
+    @Test func `a dry run tells the costs and stores nothing`() throws {
+        let bench = try ServerBench()
+        let answer = try bench.client.send(
+            "POST",
+            "/v1/jobs?dryRun=true",
+            body: ServerBench.pretrain,
+        )
+        #expect(answer.status == 200)
+        let space = try answer.json["estimate"]?["space"]
+        #expect(space?["positions"] == 12)
+        let (least, most) = (
+            space?["macs"]?["cheapest"]?.int ?? 0, space?["macs"]?["dearest"]?.int ?? 0,
+        )
+        #expect(0 < least && least < most)
+        #expect(try bench.client.json("/v1/jobs")["data"] == [])
+    }
+
+    @Test(arguments: [
+        ("{\"kind\":", "line 1"), ("", "Content-Type"), ("{} {}", "line 1"), ("[1,]", "line 1"),
+        ("{\"a\":1,\"a\":2}", "twice"),
+    ])
+    func `JSON that is none is refused with the place`(text: String, hint: String) throws {
+        let bench = try ServerBench()
+        let answer = try bench.client.send("POST", "/v1/jobs", raw: text)
+        #expect([400, 415].contains(answer.status))
+        #expect(try answer.json["detail"]?.string?.contains(hint) == true, "\(answer.text)")
+    }
+
+    @Test func `a form is no JSON, and a body too large is not read`() throws {
+        let bench = try ServerBench { $0.bodyBytes = 1000 }
+        let form = try bench.client.send(
+            "POST",
+            "/v1/jobs",
+            raw: "a=b",
+            ["Content-Type": "application/x-www-form-urlencoded"],
+        )
+        #expect(form.status == 415)
+        let large = try bench.client.send(
+            "POST",
+            "/v1/jobs",
+            raw: String(repeating: " ", count: 2000),
+        )
+        #expect(large.status == 413)
+    }
+
+    @Test func `all that is wrong is told at once, each with its place`() throws {
+        let bench = try ServerBench()
+        let errors = try bench.refuse([
+            "kind": "supernet.pretrain", "cores": 0, "priorty": 3,
+            "spec": [
+                "data": ["dataset": "photos"], "space": "detnas-mini",
+                "training": ["steps": -1, "bach": 3],
+            ],
+        ])
+        #expect(errors["/cores"] != nil)
+        #expect(errors["/priorty"]?["code"] == "unknown_field")
+        #expect(errors["/spec/training/steps"] != nil)
+        #expect(errors["/spec/training/bach"]?["detail"]?.string?.contains("batch") == true)
+    }
+
+    @Test func `a data set, a path of it and cores that are not there are told`() throws {
+        let bench = try ServerBench()
+        let errors = try bench.refuse([
+            "kind": "supernet.pretrain", "cores": 3,
+            "spec": [
+                "data": ["dataset": "photoz"], "space": "detnas-mini", "training": ["steps": 1],
+            ],
+        ])
+        #expect(errors["/cores"]?["allowed"] == "1...2")
+        #expect(errors["/spec/data/dataset"]?["allowed"] == "\"photos\"")
+        #expect(errors["/spec/data/dataset"]?["code"] == "not_found")
+        let path = try bench.refuse([
+            "kind": "detector.finetune",
+            "spec": [
+                "train": ["dataset": "photos", "annotations": "annotations/none.json"],
+                "space": "detnas-mini", "training": ["steps": 1],
+            ],
+        ])
+        #expect(path["/spec/train/annotations"]?["code"] == "not_found")
+    }
+
+    @Test func `references must lead to what is there, of the right kind, space and shuffle`()
+        throws
+    {
+        let bench = try ServerBench()
+        let made = try bench.run("checkpoint final 10 supernet; result")
+        let id = try #require(made["outputs"]?["checkpointId"])
+        typealias B = ServerBench
+        #expect(
+            try bench.refuse(B.finetune("ckpt_none"))["/spec/checkpoint"]?["code"] == "not_found"
+        )
+        #expect(
+            try bench.refuse(B.search(id))["/spec/checkpoint"]?["detail"]?.string?
+                .contains("\"supernet\"") == true
+        )
+        #expect(
+            try bench.refuse(B.finetune(id, ["space": "detnas-300m"]))["/spec/space"]?["code"]
+                == "conflict"
+        )
+        #expect(
+            try bench.refuse(B.finetune(id, ["shuffle": 2]))["/spec/shuffle"]?["code"] == "conflict"
+        )
+        #expect(
+            try bench.refuse([
+                "kind": "subnet.retrain",
+                "spec": [
+                    "architecture": "arch_0000000000000000",
+                    "classification": ["data": ["dataset": "photos"], "training": ["steps": 1]],
+                ],
+            ])["/spec/architecture"]?["code"] == "not_found"
+        )
+        let taken = try bench.client.send(
+            "POST",
+            "/v1/jobs?dryRun=true",
+            body: B.finetune(id, ["shuffle": 1]),
+        )
+        #expect(taken.status == 200, "\(taken.text)")
+    }
+
+    @Test func `a limit that nothing meets is refused with the cheapest cost`() throws {
+        let bench = try ServerBench()
+        let first = try bench.run("checkpoint final 10 supernet; result")
+        let second = try bench.run(
+            "checkpoint final 10 detector-supernet; result",
+            ServerBench.finetune(#require(first["outputs"]?["checkpointId"])),
+            seed: 1,
+        )
+        let id = try #require(second["outputs"]?["checkpointId"])
+        let errors = try bench.refuse(ServerBench.search(id, ["limit": ["macs": 1000]]))
+        let fault = try #require(errors["/spec/limit/macs"])
+        let dry = try bench.client.send(
+            "POST",
+            "/v1/jobs?dryRun=true",
+            body: ServerBench.search(id),
+        )
+        let cheapest = try #require(dry.json["estimate"]?["space"]?["macs"]?["cheapest"]?.int)
+        #expect(fault["detail"]?.string?.contains("the cheapest costs \(cheapest) ") == true)
+        let met = ServerBench.search(id, ["limit": ["macs": .int(Int64(cheapest))]])
+        #expect(try bench.client.send("POST", "/v1/jobs?dryRun=true", body: met).status == 200)
+    }
+
+    @Test func `a queue that is full takes nothing more`() throws {
+        let bench = try ServerBench { $0.queuedJobs = 0 }
+        _ = try bench.refuse(ServerBench.pretrain, 429)
+    }
+
+    @Test func `a pipeline waits step by step and shows its jobs`() throws {
+        let bench = try ServerBench()
+        try bench.service.behave(seed: 1, "checkpoint final 10 supernet; result")
+        try bench.service.behave(seed: 2, "checkpoint final 10 detector-supernet; result")
+        func step(_ name: String, _ seed: Int64, _ job: JSONValue) throws -> JSONValue {
+            var members = try #require(job.object)
+            members["name"] = .string(name)
+            members["seed"] = .int(seed)
+            return .object(members)
+        }
+        let finetune = ServerBench.finetune(["$from": "a.outputs.checkpoint"])
+        let request: JSONValue = [
+            "name": "two",
+            "steps": [try step("a", 1, ServerBench.pretrain), try step("b", 2, finetune)],
+        ]
+        let answer = try bench.client.send("POST", "/v1/pipelines", body: request)
+        #expect(answer.status == 201, "\(answer.text)")
+        let api = try OpenAPI()
+        #expect(try api.faults(answer.json, api.schema("Pipeline")) == [])
+        let place = try #require(answer.headers["location"])
+        #expect(try eventually { try bench.client.json(place)["terminal"] == true })
+        let pipeline = try bench.client.json(place)
+        #expect(pipeline["state"] == "succeeded")
+        #expect(pipeline["jobs"]?.array?.map { $0["step"] } == ["a", "b"])
+
+        let wrong: JSONValue = [
+            "steps": [
+                try step("b", 2, ServerBench.finetune(["$from": "a.outputs.checkpoint"])),
+                try step("a", 1, ServerBench.pretrain),
+            ]
+        ]
+        let errors = try bench.refuse(wrong, to: "/v1/pipelines")
+        #expect(errors.keys.contains { $0.hasPrefix("/steps/0/spec/checkpoint") })
+    }
+}

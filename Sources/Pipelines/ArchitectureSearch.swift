@@ -144,10 +144,21 @@ struct ArchitectureSearch {
             return candidate.scored(
                 Score(
                     value: value, ap: result.metrics.ap, ap50: result.metrics.ap50,
-                    loss: result.loss, scale: scale))
+                    loss: result.loss, standardError: standardError(of: result), scale: scale))
         } catch {
             return candidate.failed("\(error)")
         }
+    }
+
+    /// Of the average precision that is ranked, over the images; a loss has none yet.
+    private func standardError(of result: DetectorScorer.Result) -> Double? {
+        let figure: CocoFigure
+        switch config.objective {
+        case .ap: figure = .ap
+        case .ap50: figure = .ap50
+        case .loss: return nil
+        }
+        return result.matches.bootstrap(figure, resamples: 50, seed: context.seed)?.standardError
     }
 
     private func report(_ generation: Int, _ archive: Archive) {
@@ -242,6 +253,7 @@ extension Candidate {
         data["map"] = score?.ap.map { .double($0) }
         data["map50"] = score?.ap50.map { .double($0) }
         data["loss"] = score?.loss.map { .double($0) }
+        data["standardError"] = score?.standardError.map { .double($0) }
         data["failure"] = failure.map { .string($0) }
         return .object(data)
     }

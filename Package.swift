@@ -69,7 +69,7 @@ let package = Package(
         library("Datasets", ["Annotations", "CJPEG", "SearchSpaces"]),
         library("SearchSpaces"),
         library("Search", ["SearchSpaces"]),
-        library("Detectors", ["NN", "SearchSpaces"]),
+        library("Detectors", ["NN", "SearchSpaces", "Torch"]),
         library("Configs", ["SearchSpaces"]),
         library(
             "Pipelines",
@@ -81,13 +81,19 @@ let package = Package(
 
         // Service
         library("Jobs", ["Configs"]),
-        library("JobStore", ["Jobs", .product(name: "GRDB", package: "GRDB.swift")]),
-        library("Scheduling", ["CLinux", "JobStore"]),
+        library("JobStore", ["Configs", "Jobs", .product(name: "GRDB", package: "GRDB.swift")]),
+        library("Scheduling", ["CLinux", "Configs", "JobStore", "Jobs", "SearchSpaces"]),
         library("HTTP", ["CHTTP"]),
-        library("API", ["HTTP", "Scheduling"]),
+        library(
+            "API",
+            [
+                "Configs", "HTTP", "JobStore", "Jobs", "Scheduling", "SearchSpaces",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+        ),
 
         // Where the two meet
-        library("Worker", ["CLinux", "Jobs", "Pipelines"]),
+        library("Worker", ["CLinux", "Configs", "Jobs", "Pipelines", "SearchSpaces", "Torch"]),
         .executableTarget(
             name: "detnas",
             dependencies: [
@@ -131,13 +137,13 @@ let package = Package(
             swiftSettings: swift,
         ),
         tests("Configs"),
-        tests("Pipelines"),
+        tests("Pipelines", ["Configs", "NN", "Search", "SearchSpaces"]),
         tests("Jobs"),
         tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("Scheduling"),
         tests("HTTP"),
         tests("API"),
-        tests("Worker"),
+        tests("Worker", ["Configs", "Jobs", "Pipelines", "SearchSpaces"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["detnas", "SearchSpaces", "TestSupport"],

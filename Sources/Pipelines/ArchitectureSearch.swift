@@ -76,14 +76,27 @@ struct ArchitectureSearch {
             settings.imageSize = limit.imageSize
         }
         let space = checkpoint.metadata.space
-        let earlier = try Archive.read(
-            journal: context.earlierCandidates().reduce(into: Data()) { $0 += $1 + [10] }
-        ).archive
         do {
-            return try strategy(space, settings, earlier)
+            return try strategy(space, settings, earlier())
         } catch let error as SearchError {
             guard case .impossibleLimit = error else { throw error }
             throw RunError.impossibleLimit("\(error)")
+        }
+    }
+
+    /// What earlier tries evaluated, up to the first line that cannot be read; what follows is evaluated again.
+    private func earlier() throws -> Archive {
+        let lines = try context.earlierCandidates()
+        func read(_ count: Int) throws(ArchiveError) -> Archive {
+            try Archive.read(journal: lines.prefix(count).reduce(into: Data()) { $0 += $1 + [10] }).archive
+        }
+        do {
+            return try read(lines.count)
+        } catch ArchiveError.line(let number, let reason) {
+            context.warn(
+                "damaged_journal",
+                "candidates from line \(number) of \(lines.count) on are evaluated again: \(reason)")
+            return try read(number - 1)
         }
     }
 

@@ -12,7 +12,7 @@ package import SearchSpaces
 import Torch
 
 /// One thing to measure, on both sides.
-package enum Measurement: String, CaseIterable, Sendable {
+package enum Benchmark: String, CaseIterable, Sendable {
     case pretrain
     case pretrainMini = "pretrain-mini"
     case detection
@@ -88,7 +88,7 @@ package struct Workload {
     }
 
     /// - Parameter batch: images in a step of `.pretrain`; the others have a fixed batch.
-    package init(_ measurement: Measurement, batch: Int) throws {
+    package init(_ measurement: Benchmark, batch: Int) throws {
         switch measurement {
         case .pretrain:
             body = try Self.pretraining("detnas-300m", classes: 1000, size: 224, batch: batch)

@@ -3,8 +3,9 @@
 import ArgumentParser
 import Foundation
 import Pipelines
+import SearchSpaces
 
-extension Measurement: ExpressibleByArgument {}
+extension Benchmark: ExpressibleByArgument {}
 
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -17,9 +18,9 @@ struct Bench: ParsableCommand {
     )
 
     @Option(
-        help: "Measure this alone: \(Measurement.allCases.map(\.rawValue).joined(separator: ", "))."
+        help: "Measure this alone: \(Benchmark.allCases.map(\.rawValue).joined(separator: ", "))."
     )
-    var only: Measurement?
+    var only: Benchmark?
 
     @Option(help: "How often each side does each measurement.")
     var rounds = 5
@@ -63,7 +64,7 @@ struct Bench: ParsableCommand {
             peerTorch: peer?.version,
         )
         if !json { say(report.head) }
-        for measurement in only.map({ [$0] }) ?? Measurement.allCases {
+        for measurement in only.map({ [$0] }) ?? Benchmark.allCases {
             let row = try measure(measurement, peer)
             report.rows.append(row)
             if !json { say("\n" + BenchReport.table(row)) }
@@ -92,7 +93,7 @@ struct Bench: ParsableCommand {
         }
     }
 
-    private func measure(_ measurement: Measurement, _ peer: BenchPeer?) throws -> BenchReport.Row {
+    private func measure(_ measurement: Benchmark, _ peer: BenchPeer?) throws -> BenchReport.Row {
         let work = try Workload(measurement, batch: batch)
         _ = try work.run(measurement.warmUp)
         var ours = Timings()

@@ -56,7 +56,7 @@ final class BenchPeer {
 
     /// Milliseconds for each of `paths`.
     /// - Throws: `Failure` where the peer cannot do this measurement.
-    func run(_ measurement: Measurement, layout: String, _ paths: [Genome]) throws -> Double {
+    func run(_ measurement: Benchmark, layout: String, _ paths: [Genome]) throws -> Double {
         let order = ["run", measurement.rawValue, layout] + paths.map(\.description)
         let answer = try ask(order.joined(separator: " "))
         guard let milliseconds = Double(answer) else {

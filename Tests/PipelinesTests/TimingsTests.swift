@@ -24,10 +24,10 @@ import Testing
     }
 
     @Test func `a measurement's paths differ from round to round and not from run to run`() {
-        let first = Measurement.pretrain.paths(round: 0)
+        let first = Benchmark.pretrain.paths(round: 0)
         #expect(first.count == 2)
-        #expect(first == Measurement.pretrain.paths(round: 0))
-        #expect(first != Measurement.pretrain.paths(round: 1))
-        #expect(Measurement.coco.paths(round: 0).isEmpty)
+        #expect(first == Benchmark.pretrain.paths(round: 0))
+        #expect(first != Benchmark.pretrain.paths(round: 1))
+        #expect(Benchmark.coco.paths(round: 0).isEmpty)
     }
 }

@@ -71,7 +71,7 @@ let package = Package(
         library("Datasets", ["Annotations", "CJPEG", "SearchSpaces"]),
         library("SearchSpaces"),
         library("Search", ["SearchSpaces"]),
-        library("Detectors", ["NN", "SearchSpaces"]),
+        library("Detectors", ["NN", "SearchSpaces", "Torch"]),
         library("Configs", ["SearchSpaces"]),
         library(
             "Pipelines",
@@ -83,13 +83,19 @@ let package = Package(
 
         // Service
         library("Jobs", ["Configs"]),
-        library("JobStore", ["Jobs", .product(name: "GRDB", package: "GRDB.swift")]),
-        library("Scheduling", ["CLinux", "JobStore"]),
+        library("JobStore", ["Configs", "Jobs", .product(name: "GRDB", package: "GRDB.swift")]),
+        library("Scheduling", ["CLinux", "Configs", "JobStore", "Jobs", "SearchSpaces"]),
         library("HTTP", ["CHTTP"]),
-        library("API", ["HTTP", "Scheduling"]),
+        library(
+            "API",
+            [
+                "Configs", "HTTP", "JobStore", "Jobs", "Scheduling", "SearchSpaces",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+        ),
 
         // Where the two meet
-        library("Worker", ["CLinux", "Jobs", "Pipelines"]),
+        library("Worker", ["CLinux", "Configs", "Jobs", "Pipelines", "SearchSpaces", "Torch"]),
         .executableTarget(
             name: "detnas",
             dependencies: [
@@ -133,13 +139,13 @@ let package = Package(
             swiftSettings: swift,
         ),
         tests("Configs"),
-        tests("Pipelines"),
+        tests("Pipelines", ["Configs", "NN", "Search", "SearchSpaces"]),
         tests("Jobs"),
         tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("Scheduling"),
         tests("HTTP"),
         tests("API", [.product(name: "Yams", package: "Yams")]),
-        tests("Worker"),
+        tests("Worker", ["Configs", "Jobs", "Pipelines", "SearchSpaces"]),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["detnas", "SearchSpaces", "TestSupport"],

@@ -15,6 +15,7 @@ package final class BatchLoader<Source: BatchSource> {
 
     private let source: Source
     private let maxBroken: Double
+    private let total: Int
     private let onBroken: (ImageError) -> Void
     private let shelf: Shelf<Source>
     private var brokenFiles: Set<String> = []
@@ -26,6 +27,7 @@ package final class BatchLoader<Source: BatchSource> {
     ///   - threads: 0 reads on the caller's thread, when asked.
     ///   - ahead: how many batches are made before they are asked for.
     ///   - maxBroken: the share of images, 0...1, that may be unreadable.
+    ///   - total: how many images the share is of, where the source is a part of a set; nil: the source's.
     ///   - onBroken: is told of each unreadable file once, on the thread that calls `next()`.
     package init(
         _ source: Source,
@@ -33,11 +35,13 @@ package final class BatchLoader<Source: BatchSource> {
         threads: Int = 1,
         ahead: Int = 3,
         maxBroken: Double = 0.05,
+        of total: Int? = nil,
         onBroken: @escaping (ImageError) -> Void = { _ in },
     ) {
         self.source = source
         self.step = step
         self.maxBroken = maxBroken
+        self.total = total ?? source.imageCount
         self.onBroken = onBroken
         shelf = Shelf(
             source: source,
@@ -70,13 +74,13 @@ package final class BatchLoader<Source: BatchSource> {
                 broken.append(problem)
                 onBroken(problem)
             }
-            if Double(broken.count) > maxBroken * Double(source.imageCount)
+            if Double(broken.count) > maxBroken * Double(total)
                 || broken.count == source.imageCount
             {
                 close()
                 throw DatasetError(
                     .tooManyBrokenImages,
-                    "\(broken.count) of \(source.imageCount) images cannot be read; allowed is a "
+                    "\(broken.count) of \(total) images cannot be read; allowed is a "
                         + "share of \(maxBroken): "
                         + broken.prefix(5).map(\.description).joined(separator: "; ")
                         + (broken.count > 5 ? "; ..." : ""),

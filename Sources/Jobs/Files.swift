@@ -15,8 +15,8 @@ package struct FileError: Error, Equatable, CustomStringConvertible {
         self.errno = errno
     }
 
-    /// Whether the disk, or a quota on it, is full.
-    package var isDiskFull: Bool { errno == ENOSPC || errno == EDQUOT }
+    /// Whether the disk, or a quota on it, is full, or a limit on file sizes reached.
+    package var isDiskFull: Bool { [ENOSPC, EDQUOT, EFBIG].contains(errno) }
 
     package var description: String {
         "cannot \(operation) \(path): \(String(cString: strerror(errno)))"

@@ -208,7 +208,7 @@ private final class PartialFile {
 
     /// The last error of the system's.
     private func failure() -> CheckpointError {
-        errno == ENOSPC || errno == EDQUOT
+        [ENOSPC, EDQUOT, EFBIG].contains(errno)
             ? .diskFull(file: path)
             : .notWritten(file: path, reason: String(cString: strerror(errno)))
     }

@@ -76,14 +76,27 @@ struct ArchitectureSearch {
             settings.imageSize = limit.imageSize
         }
         let space = checkpoint.metadata.space
-        let earlier = try Archive.read(
-            journal: context.earlierCandidates().reduce(into: Data()) { $0 += $1 + [10] }
-        ).archive
         do {
-            return try strategy(space, settings, earlier)
+            return try strategy(space, settings, earlier())
         } catch let error as SearchError {
             guard case .impossibleLimit = error else { throw error }
             throw RunError.impossibleLimit("\(error)")
+        }
+    }
+
+    /// What earlier tries evaluated, up to the first line that cannot be read; what follows is evaluated again.
+    private func earlier() throws -> Archive {
+        let lines = try context.earlierCandidates()
+        func read(_ count: Int) throws(ArchiveError) -> Archive {
+            try Archive.read(journal: lines.prefix(count).reduce(into: Data()) { $0 += $1 + [10] }).archive
+        }
+        do {
+            return try read(lines.count)
+        } catch ArchiveError.line(let number, let reason) {
+            context.warn(
+                "damaged_journal",
+                "candidates from line \(number) of \(lines.count) on are evaluated again: \(reason)")
+            return try read(number - 1)
         }
     }
 
@@ -144,10 +157,21 @@ struct ArchitectureSearch {
             return candidate.scored(
                 Score(
                     value: value, ap: result.metrics.ap, ap50: result.metrics.ap50,
-                    loss: result.loss, scale: scale))
+                    loss: result.loss, standardError: standardError(of: result), scale: scale))
         } catch {
             return candidate.failed("\(error)")
         }
+    }
+
+    /// Of the average precision that is ranked, over the images; a loss has none yet.
+    private func standardError(of result: DetectorScorer.Result) -> Double? {
+        let figure: CocoFigure
+        switch config.objective {
+        case .ap: figure = .ap
+        case .ap50: figure = .ap50
+        case .loss: return nil
+        }
+        return result.matches.bootstrap(figure, resamples: 50, seed: context.seed)?.standardError
     }
 
     private func report(_ generation: Int, _ archive: Archive) {
@@ -242,6 +266,7 @@ extension Candidate {
         data["map"] = score?.ap.map { .double($0) }
         data["map50"] = score?.ap50.map { .double($0) }
         data["loss"] = score?.loss.map { .double($0) }
+        data["standardError"] = score?.standardError.map { .double($0) }
         data["failure"] = failure.map { .string($0) }
         return .object(data)
     }

@@ -102,7 +102,13 @@ package struct CheckpointFile {
             throw RunError.badCheckpoint("\(error)")
         }
         self.url = url
-        metadata = try CheckpointMetadata(file.metadata, file: url.lastPathComponent)
+        do {
+            metadata = try CheckpointMetadata(file.metadata, file: url.lastPathComponent)
+        } catch let error as RunError {
+            throw error
+        } catch {
+            throw RunError.badCheckpoint("\(url.lastPathComponent): its metadata: \(error)")
+        }
         step = file.metadata["step"].flatMap { Int($0) } ?? 0
         isFinal = file.metadata["final"] == "true"
     }
@@ -127,14 +133,27 @@ package struct CheckpointFile {
                 "\(name) is a \(metadata.kind); allowed: \(kinds.joined(separator: ", "))")
         }
         if let space, space != metadata.space {
-            throw RunError.badCheckpoint(
-                "\(name) was trained in space \(metadata.space.name); asked for is \(space.name)")
+            let (found, asked) = try metadata.space.told(apartFrom: space)
+            throw RunError.badCheckpoint("\(name) was trained in space \(found); asked for is \(asked)")
         }
         if let shuffle, shuffle != metadata.shuffle {
             throw RunError.badCheckpoint(
                 "\(name) was trained with shuffle method \(metadata.shuffle); asked for is \(shuffle)"
             )
         }
+    }
+}
+
+extension SearchSpace {
+    /// The names of two spaces, or where these are equal all that they are.
+    fileprivate func told(apartFrom other: SearchSpace) throws -> (String, String) {
+        guard name == other.name else { return (name, other.name) }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return (
+            String(decoding: try encoder.encode(self), as: UTF8.self),
+            String(decoding: try encoder.encode(other), as: UTF8.self)
+        )
     }
 }
 
@@ -161,7 +180,7 @@ struct Checkpoints {
                         ) { take in try entry.value.data().withUnsafeBytes(take) }
                     })
             } catch CheckpointError.diskFull(let file) {
-                throw RunError.diskFull("\(file) could not be written: the disk is full")
+                throw RunError.diskFull("\(file) could not be written: there is no room left for it")
             }
         }
     }

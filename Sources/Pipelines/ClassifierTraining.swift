@@ -142,7 +142,7 @@ struct ClassifierTraining {
         let source = ClassificationSource(
             folder, transform: ClassificationTransform(image), batch: training.batch,
             reading: .evaluation, limit: limit)
-        let loader = BatchLoader(source, maxBroken: training.maxBadImages) {
+        let loader = BatchLoader(source, maxBroken: training.maxBadImages, of: folder.count) {
             context.warnOfBroken($0)
         }
         defer { loader.close() }

@@ -143,14 +143,19 @@ final class EvaluationBatches: @unchecked Sendable {
 
     let batches: [Batch]
 
+    /// - Parameters:
+    ///   - maxBroken: the share of images, 0...1, that may be unreadable.
+    ///   - total: how many images the share is of, where `set` is a part of them.
     init(
         _ context: any RunContext, _ set: DetectionSet, _ image: DetectionImage, batch: Int,
-        device: Device, maxBroken: Double = 0.05
+        device: Device, maxBroken: Double, of total: Int? = nil
     ) throws {
         var transform = DetectionTransform(image)
         transform.flip = 0
         let source = DetectionSource(set, transform: transform, batch: batch, reading: .evaluation)
-        let loader = BatchLoader(source, maxBroken: maxBroken) { context.warnOfBroken($0) }
+        let loader = BatchLoader(source, maxBroken: maxBroken, of: total) {
+            context.warnOfBroken($0)
+        }
         var batches: [Batch] = []
         do {
             while let next = try loader.next() {

@@ -42,22 +42,26 @@ final class DetectorScorer: @unchecked Sendable {
     private let evaluator: CocoEvaluator
     private let categoryIDs: [Int64]
 
-    /// - Parameter recalibrationImages: how many training images set the statistics: a seeded choice, without
-    ///   augmentation; 0 keeps the network's own running statistics.
+    /// - Parameters:
+    ///   - recalibrationImages: how many training images set the statistics: a seeded choice, without
+    ///     augmentation; 0 keeps the network's own running statistics.
+    ///   - maxBroken: the share of either list's images, 0...1, that may be unreadable.
     init(
         _ context: any RunContext, _ network: Detector, calibration: DetectionData,
         validation: DetectionData, image: DetectionImage, recalibrationImages: Int, batch: Int,
-        device: Device
+        device: Device, maxBroken: Double = 0.05
     ) throws {
         self.network = network
         self.categoryIDs = validation.set.categoryIDs
         evaluator = CocoEvaluator(groundTruth: validation.dataset)
         batches = try EvaluationBatches(
-            context, validation.set, image, batch: batch, device: device)
+            context, validation.set, image, batch: batch, device: device, maxBroken: maxBroken)
         let chosen = try calibration.sample(recalibrationImages, seed: context.seed)
         self.calibration = try chosen.map {
-            try EvaluationBatches(context, $0, image, batch: batch, device: device)
-                .batches.map(\.images)
+            try EvaluationBatches(
+                context, $0, image, batch: batch, device: device, maxBroken: maxBroken,
+                of: calibration.set.items.count
+            ).batches.map(\.images)
         } ?? []
     }
 

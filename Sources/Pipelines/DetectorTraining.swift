@@ -99,7 +99,7 @@ struct DetectorTraining {
             // A network that was trained alone has the statistics that it was trained with.
             recalibrationImages: plan.only == nil ? evaluation.recalibrationImages : 0,
             batch: training.batch,
-            device: plan.device)
+            device: plan.device, maxBroken: training.maxBadImages)
         let count = plan.only == nil ? evaluation.paths : 1
         let progress = Progress(
             context, phase: "evaluating", unit: "paths", total: count, stage: stage)

@@ -42,7 +42,8 @@ struct TrainingLoop {
     /// - Parameters:
     ///   - body: computes the loss of a step.
     ///   - evaluate: called after each step with the number of steps done.
-    /// - Throws: `RunError.stopped` after the checkpoint that a stop asks for, `.notFinite` for a loss that is.
+    /// - Throws: `RunError.stopped` after the checkpoint that a stop asks for; `.notFinite` for a loss that is, and
+    ///   for parameters that are when they would be written.
     func run(
         resuming file: CheckpointFile?, _ body: (Int) throws -> Step,
         afterStep: (Int) throws -> Void
@@ -78,15 +79,25 @@ struct TrainingLoop {
                 logged = (.now, done)
             }
             progress.advance(to: done)
+            if done == config.steps { try requireFinite(step, result) }
             try afterStep(done)
             if context.stopRequested, done < config.steps {
+                try requireFinite(step, result)
                 try save(done)
                 throw RunError.stopped
             }
             if isDue(done, since: lastCheckpoint) {
+                try requireFinite(step, result)
                 try save(done)
                 lastCheckpoint = .now
             }
+        }
+    }
+
+    /// A finite loss may have an infinite gradient; what is written must be good to go on from.
+    private func requireFinite(_ step: Int, _ result: Step) throws {
+        guard try checkpoints.parameters.allSatisfy({ try $0.value.isFinite() }) else {
+            throw RunError.notFinite(step: step, images: result.images)
         }
     }
 

@@ -36,9 +36,15 @@ final class WorkerRun: RunContext, @unchecked Sendable {
             let file = FileHandle(forWritingAtPath: epoch.candidatesPath)
         else { throw FileError("make", epoch.candidatesPath) }
         journalFile = file
+        try Files.replace(reserve, with: Data(count: 4096))
     }
 
-    var stopRequested: Bool { StopSignal.wasReceived || lock.withLock { failure != nil } }
+    /// Room set aside so that the end of a run on a full disk can still be written.
+    private var reserve: String { epoch.path + "/reserve" }
+
+    func releaseReserve() { unlink(reserve) }
+
+    var stopRequested: Bool { StopSignal.wasReceived || failedEvent != nil }
 
     func emit(_ type: String, _ data: JSONValue) {
         do {
@@ -48,9 +54,12 @@ final class WorkerRun: RunContext, @unchecked Sendable {
         }
     }
 
+    /// What kept an event from being written.
+    var failedEvent: (any Error)? { lock.withLock { failure } }
+
     /// Throws what kept an event from being written, or that a newer attempt has taken over.
     private func requireCurrent() throws {
-        if let failure = lock.withLock({ failure }) { throw failure }
+        if let failedEvent { throw failedEvent }
         if epoch.isSuperseded { throw Superseded() }
     }
 
@@ -107,7 +116,10 @@ final class WorkerRun: RunContext, @unchecked Sendable {
 
     func journal(_ line: Data) throws {
         try requireCurrent()
-        try lock.withLock { try journalFile.write(contentsOf: line) }
+        try lock.withLock {
+            try Files.writeAll(
+                line, to: journalFile.fileDescriptor, path: epoch.candidatesPath)
+        }
     }
 
     func pin(to core: Int) {
@@ -128,5 +140,7 @@ enum StopSignal {
         sigaction(SIGTERM, &action, nil)
         signal(SIGINT, SIG_IGN)
         signal(SIGPIPE, SIG_IGN)
+        // A write beyond a limit on file sizes fails then, like one on a full disk.
+        signal(SIGXFSZ, SIG_IGN)
     }
 }

@@ -11,6 +11,6 @@ struct Detnas: ParsableCommand {
         abstract: "Searches object-detector architectures on your own data, as a service.",
         version: version,
         subcommands: [
-            Serve.self, DatasetCommand.self, Planted.self, WorkerCommand.self,
+            Serve.self, DatasetCommand.self, Planted.self, Bench.self, WorkerCommand.self,
         ])
 }

@@ -5,26 +5,39 @@ import SearchSpaces
 import TestSupport
 import Testing
 
+extension Process {
+    /// Makes it the built program, with a limit on the size of the files that it writes, KiB.
+    func becomeDetnas(_ detnas: [String], fileLimit: Int? = nil) {
+        executableURL = URL(filePath: "/bin/bash")
+        let program = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "detnas")
+        arguments =
+            ["-c", "ulimit -f \(fileLimit.map { "\($0)" } ?? "unlimited") && exec \"$0\" \"$@\"", program?.path ?? ""]
+            + detnas
+    }
+}
+
 /// A running `detnas serve`.
-private final class Daemon {
+final class Daemon {
     let folder: URL
+    /// How large a file it and its workers may write, KiB; nil: as the disk allows.
+    private let fileLimit: Int?
     private var process = Process()
     private(set) var url = ""
 
-    init(_ folder: URL) throws {
+    init(_ folder: URL, fileLimit: Int? = nil) throws {
         self.folder = folder
+        self.fileLimit = fileLimit
         try start()
     }
 
     /// Starts it, again after a kill; returns when it listens.
     func start() throws {
         process = Process()
-        process.executableURL = Bundle.main.executableURL?.deletingLastPathComponent()
-            .appending(path: "detnas")
-        process.arguments = [
-            "serve", "--data", folder.path, "--datasets", try #require(SharedData.root).path,
-            "--port", "0",
-        ]
+        process.becomeDetnas(
+            [
+                "serve", "--data", folder.path, "--datasets", try #require(SharedData.root).path,
+                "--port", "0",
+            ], fileLimit: fileLimit)
         let output = Pipe()
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice

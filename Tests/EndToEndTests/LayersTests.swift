@@ -7,7 +7,8 @@ import Testing
 
 struct LayersTests {
     private static let learning: Set = [
-        "Torch", "NN", "Annotations", "Evaluation", "Datasets", "SearchSpaces", "Search", "Detectors", "Pipelines",
+        "Torch", "NN", "Annotations", "Evaluation", "Datasets", "SearchSpaces", "Search",
+        "Detectors", "Pipelines",
     ]
     private static let service: Set = ["Jobs", "JobStore", "Scheduling", "API", "HTTP"]
 
@@ -23,17 +24,23 @@ struct LayersTests {
 
     /// The dependencies that the manifest gives each Swift target.
     private func declared() throws -> [String: Set<String>] {
-        let manifest = try String(contentsOf: Self.root.appending(path: "Package.swift"), encoding: .utf8)
-            .replacing(/,\s*package: "[^"]*"/, with: "")
+        let manifest = try String(
+            contentsOf: Self.root.appending(path: "Package.swift"),
+            encoding: .utf8,
+        )
+        .replacing(/,\s*package: "[^"]*"/, with: "")
         var declared: [String: Set<String>] = [:]
         func add(_ name: Substring, _ dependencies: Substring?) {
             declared[String(name)] = Set(
-                (dependencies ?? "").matches(of: /"([^"]+)"/).map { String($0.1) })
+                (dependencies ?? "").matches(of: /"([^"]+)"/).map { String($0.1) }
+            )
         }
         for match in manifest.matches(of: /library\(\s*"(\w+)"(?:,\s*\[([^\]]*)\])?,?\s*\)/) {
             add(match.1, match.2)
         }
-        for match in manifest.matches(of: /executableTarget\(\s*name: "(\w+)",\s*dependencies: \[([^\]]*)\]/) {
+        for match in manifest.matches(
+            of: /executableTarget\(\s*name: "(\w+)",\s*dependencies: \[([^\]]*)\]/
+        ) {
             add(match.1, match.2)
         }
         return declared
@@ -49,7 +56,8 @@ struct LayersTests {
                 .split(separator: "\n", omittingEmptySubsequences: false).enumerated()
                 .compactMap { number, line in
                     let match = line.prefixMatch(
-                        of: /(?:@\w+ )?(?:(?:package|internal|private|fileprivate|public) )?import (?:(?:struct|class|enum|func|let|protocol) )?(\w+)/
+                        of:
+                            /(?:@\w+ )?(?:(?:package|internal|private|fileprivate|public) )?import (?:(?:struct|class|enum|func|let|protocol) )?(\w+)/
                     )
                     return match.map { ("\(target)/\(file):\(number + 1)", String($0.1)) }
                 }
@@ -58,9 +66,12 @@ struct LayersTests {
 
     @Test func `every Swift target of the manifest is found, with its imports`() throws {
         let declared = try declared()
-        let folders = try modules().subtracting(["ArgumentParser", "GRDB", "Logging"]).filter { name in
-            try FileManager.default.subpathsOfDirectory(atPath: Self.sources.appending(path: name).path)
-                .contains { $0.hasSuffix(".swift") }
+        let folders = try modules().subtracting(["ArgumentParser", "GRDB", "Logging"]).filter {
+            name in
+            try FileManager.default.subpathsOfDirectory(
+                atPath: Self.sources.appending(path: name).path
+            )
+            .contains { $0.hasSuffix(".swift") }
         }
         #expect(Set(declared.keys) == folders)
         #expect(declared["Torch"] == ["CTorch"])
@@ -73,7 +84,9 @@ struct LayersTests {
         for (target, dependencies) in try declared().sorted(by: { $0.key < $1.key }) {
             for (place, module) in try imports(of: target)
             where module != target && modules.contains(module) && !dependencies.contains(module) {
-                Issue.record("\(place) imports \(module), which Package.swift does not give \(target)")
+                Issue.record(
+                    "\(place) imports \(module), which Package.swift does not give \(target)"
+                )
             }
         }
     }
@@ -81,7 +94,10 @@ struct LayersTests {
     @Test func `learning never hears of jobs, nor service of tensors`() throws {
         for (targets, strangers) in [
             (Self.learning, Self.service.union(["GRDB"])),
-            (Self.service, Self.learning.subtracting(["SearchSpaces"]).union(["CTorch", "CJPEG"])),
+            (
+                Self.service,
+                Self.learning.subtracting(["SearchSpaces"]).union(["CTorch", "CJPEG"]),
+            ),
         ] {
             for target in targets.sorted() {
                 for (place, module) in try imports(of: target) where strangers.contains(module) {
@@ -98,8 +114,13 @@ struct LayersTests {
             (declared[target] ?? []).reduce(into: []) { $0.formUnion(below($1).union([$1])) }
         }
         for target in Self.service {
-            #expect(below(target).isDisjoint(with: Self.learning.subtracting(["SearchSpaces"])), "\(target)")
+            #expect(
+                below(target).isDisjoint(with: Self.learning.subtracting(["SearchSpaces"])),
+                "\(target)",
+            )
         }
-        for target in Self.learning { #expect(below(target).isDisjoint(with: Self.service), "\(target)") }
+        for target in Self.learning {
+            #expect(below(target).isDisjoint(with: Self.service), "\(target)")
+        }
     }
 }

@@ -24,15 +24,21 @@ extension Runs {
             try withCells { cells, run in
                 for name in cells.train.prefix(2) { try cells.truncate(name) }
                 let error = try run.failure(
-                    .detectorFinetune, Small.finetune(training: Small.training(steps: 50)))
+                    .detectorFinetune,
+                    Small.finetune(training: Small.training(steps: 50)),
+                )
                 #expect(error.code == "bad_data")
-                for name in cells.train.prefix(2) { #expect("\(error)".contains(name), "\(error)") }
+                for name in cells.train.prefix(2) {
+                    #expect("\(error)".contains(name), "\(error)")
+                }
                 #expect("\(error)".contains("2 of 12"), "\(error)")
             }
         }
 
         /// One of twelve is allowed, though it is one of the eight that set the statistics.
-        @Test func `the share of broken photographs is of the list, not of the few chosen from it`() throws {
+        @Test func `the share of broken photographs is of the list, not of the few chosen from it`()
+            throws
+        {
             try withCells { cells, run in
                 var random = CounterRandom(seed: run.seed, stream: "recalibration")
                 let chosen = random.permutation(cells.train.count).prefix(8)
@@ -41,7 +47,9 @@ extension Runs {
                     .detectorFinetune,
                     Small.finetune(
                         validation: Small.list("search"),
-                        evaluation: #"{"paths": 1, "recalibrationImages": 8}"#))
+                        evaluation: #"{"paths": 1, "recalibrationImages": 8}"#,
+                    ),
+                )
                 #expect(result.metrics["map"] != nil)
             }
         }
@@ -53,14 +61,18 @@ extension Runs {
                 for (number, name) in cells.train.enumerated() {
                     let folder = classes.appending(path: number % 2 == 0 ? "even" : "odd")
                     try FileManager.default.createDirectory(
-                        at: folder, withIntermediateDirectories: true)
+                        at: folder,
+                        withIntermediateDirectories: true,
+                    )
                     pictures.append(folder.appending(path: name))
                     try FileManager.default.copyItem(at: cells.image(name), to: pictures[number])
                 }
                 let data = try Data(contentsOf: pictures[3])
                 try data.prefix(data.count / 2).write(to: pictures[3])
                 let spec = Small.pretrain(
-                    #"{"dataset": "classes", "val": null}"#, training: Small.training(steps: 6))
+                    #"{"dataset": "classes", "val": null}"#,
+                    training: Small.training(steps: 6),
+                )
                 try run.run(.supernetPretrain, spec)
                 #expect(run.events.warnings("broken_image").map(\.images) == [[cells.train[3]]])
 
@@ -88,7 +100,8 @@ extension Runs {
             (["id": 90_001, "category_id": 555], "category_id"),
         ])
         func `an annotation that points nowhere is left out and named`(
-            fields: [String: Int], culprit: String
+            fields: [String: Int],
+            culprit: String,
         ) throws {
             try withCells { cells, run in
                 try cells.annotate("train", fields)
@@ -102,9 +115,14 @@ extension Runs {
             }
         }
 
-        @Test func `boxes outside their image, reaching over its edge or without an area are named`() throws {
+        @Test
+        func `boxes outside their image, reaching over its edge or without an area are named`()
+            throws
+        {
             try withCells { cells, run in
-                let boxes = [[900, 20, 50, 50], [600, 20, 100, 50], [10, 20, 0, 50], [10, 20, -5, 50]]
+                let boxes = [
+                    [900, 20, 50, 50], [600, 20, 100, 50], [10, 20, 0, 50], [10, 20, -5, 50],
+                ]
                 for (number, box) in boxes.enumerated() {
                     try cells.annotate("train", ["id": 90_001 + number, "bbox": box])
                 }
@@ -175,11 +193,13 @@ extension Runs {
             }
         }
 
-        @Test func `training and validation that share an image end the run with its name`() throws {
+        @Test func `training and validation that share an image end the run with its name`() throws
+        {
             try withCells { cells, run in
                 let error = try run.failure(
                     .detectorFinetune,
-                    Small.finetune(train: Small.list("train"), validation: Small.list("train")))
+                    Small.finetune(train: Small.list("train"), validation: Small.list("train")),
+                )
                 #expect(error.code == "bad_data")
                 #expect("\(error)".contains("share 12 images"), "\(error)")
                 #expect("\(error)".contains(cells.train[0]), "\(error)")

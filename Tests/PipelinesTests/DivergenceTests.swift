@@ -7,7 +7,9 @@ import Testing
 
 extension Runs {
     struct Divergence {
-        @Test func `a loss that is not finite ends the run with its step and images; the last checkpoint loads`()
+        @Test
+        func
+            `a loss that is not finite ends the run with its step and images; the last checkpoint loads`()
             throws
         {
             try withCells { cells, run in
@@ -24,7 +26,9 @@ extension Runs {
                     return
                 }
                 #expect(images.count == 4 && Set(images).isSubset(of: cells.train))
-                #expect(images.allSatisfy { "\(error)".contains($0) } && "\(error)".contains("\(step)"))
+                #expect(
+                    images.allSatisfy { "\(error)".contains($0) } && "\(error)".contains("\(step)")
+                )
 
                 let last = try #require(run.checkpoints.last)
                 #expect(last.step >= 1 && last.step <= step)
@@ -34,14 +38,17 @@ extension Runs {
             }
         }
 
-        @Test func `weights that are not finite are neither kept as a checkpoint nor called a result`() throws {
+        @Test
+        func `weights that are not finite are neither kept as a checkpoint nor called a result`()
+            throws
+        {
             try withCells { _, run in
-                // The only step: its loss is finite, what it does to the weights is not.
-                let error = try run.failure(
-                    .detectorFinetune,
-                    Small.finetune(
-                        training: Small.training(
-                            steps: 1, rate: 3e38, optimizer: "sgd", checkpointEvery: 1)))
+                // The only step: its loss is finite, what decay then does to the weights is not.
+                let training = """
+                    "training": {"steps": 1, "batch": 4, "checkpoint": {"everySteps": 1, "everySeconds": 0},
+                      "optimizer": {"kind": "sgd", "learningRate": 1e38, "weightDecay": 1e6}}
+                    """
+                let error = try run.failure(.detectorFinetune, Small.finetune(training: training))
                 #expect(error.code == "nan_loss")
                 #expect(run.checkpoints.isEmpty)
             }

@@ -12,7 +12,9 @@ extension Runs {
     struct SearchInput {
         private func detector(_ cells: CellSet) throws -> StoredCheckpoint {
             let result = try RecordedRun(cells).run(
-                .detectorFinetune, Small.finetune(training: Small.training(steps: 1)))
+                .detectorFinetune,
+                Small.finetune(training: Small.training(steps: 1)),
+            )
             return try #require(result.checkpoint)
         }
 
@@ -20,7 +22,11 @@ extension Runs {
             try Archive.read(journal: run.journaled.reduce(into: Data()) { $0 += $1 }).archive
         }
 
-        @Test func `a limit that no path meets is refused with the cheapest cost, before any data is read`() throws {
+        @Test
+        func
+            `a limit that no path meets is refused with the cheapest cost, before any data is read`()
+            throws
+        {
             try withCells { cells, run in
                 let checkpoint = try detector(cells)
                 let space = try CheckpointFile(checkpoint.url).metadata.space
@@ -28,12 +34,19 @@ extension Runs {
                 func spec(_ macs: Int, dataset: String) -> String {
                     Small.search(
                         train: Small.list("train", dataset: dataset),
-                        more: #""limit": {"macs": \#(macs)},"#)
+                        more: #""limit": {"macs": \#(macs)},"#,
+                    )
                 }
                 let error = try run.failure(
-                    .searchEvolution, spec(cheapest - 1, dataset: "celery"), given(checkpoint))
+                    .searchEvolution,
+                    spec(cheapest - 1, dataset: "celery"),
+                    given(checkpoint),
+                )
                 #expect(error.code == "impossible_limit")
-                #expect("\(error)".contains("\(cheapest - 1)") && "\(error)".contains("\(cheapest)"), "\(error)")
+                #expect(
+                    "\(error)".contains("\(cheapest - 1)") && "\(error)".contains("\(cheapest)"),
+                    "\(error)",
+                )
                 #expect(run.journaled.isEmpty)
 
                 // One more and there is a path; no more than that one is evaluated.
@@ -42,14 +55,22 @@ extension Runs {
             }
         }
 
-        @Test func `images for the statistics and for the fitness must differ; those that do not are named`() throws {
+        @Test
+        func
+            `images for the statistics and for the fitness must differ; those that do not are named`()
+            throws
+        {
             try withCells { cells, run in
                 try cells.edit("search") { object in
                     var images = try #require(object["images"] as? [[String: Any]])
                     images[1]["file_name"] = cells.train[3]
                     object["images"] = images
                 }
-                let error = try run.failure(.searchEvolution, Small.search(), given(detector(cells)))
+                let error = try run.failure(
+                    .searchEvolution,
+                    Small.search(),
+                    given(detector(cells)),
+                )
                 #expect(error.code == "bad_data")
                 #expect("\(error)".contains("share 1 image"), "\(error)")
                 #expect("\(error)".contains(cells.train[3]), "\(error)")
@@ -67,58 +88,70 @@ extension Runs {
             }
         }
 
-        @Test(arguments: [0, 1, 7, 12, 17])
-        func `a search that was cut off goes on to the same archive`(after count: Int) throws {
+        @Test func `a search that was cut off anywhere goes on to the same archive`() throws {
             try withCells { cells, whole in
                 let checkpoint = try detector(cells)
                 try whole.run(.searchEvolution, Small.search(), given(checkpoint))
-                let cut = try RecordedRun(cells)
-                cut.earlier = whole.journaled.prefix(count).map { $0.dropLast() }
-                try cut.run(.searchEvolution, Small.search(), given(checkpoint))
-                #expect(cut.journaled == whole.journaled)
-                // What was known is not evaluated again.
-                #expect(cut.events.data(of: "candidate.evaluated").count <= 18 - count + 1)
-            }
-        }
-
-        @Test func `a journal with a spoilt line is trusted up to it, and the rest is evaluated again`() throws {
-            try withCells { cells, whole in
-                let checkpoint = try detector(cells)
-                try whole.run(.searchEvolution, Small.search(), given(checkpoint))
-                for spoilt in [Data(count: 40), Data(whole.journaled[6].prefix(30))] {
+                for count in [1, 8, 17] {
                     let cut = try RecordedRun(cells)
-                    cut.earlier = whole.journaled.prefix(9).map { $0.dropLast() }
-                    cut.earlier[6] = spoilt
+                    cut.earlier = whole.journaled.prefix(count).map { $0.dropLast() }
                     try cut.run(.searchEvolution, Small.search(), given(checkpoint))
                     #expect(cut.journaled == whole.journaled)
-                    let warnings = cut.events.warnings("damaged_journal")
-                    #expect(warnings.count == 1 && warnings[0].message.contains("line 7 of 9"), "\(warnings)")
+                    // What was known is told once more at most, and not evaluated again.
+                    #expect(cut.events.data(of: "candidate.evaluated").count == 18 - count + 1)
                 }
             }
         }
 
+        @Test
+        func `a journal with a spoilt line is trusted up to it, and the rest is evaluated again`()
+            throws
+        {
+            try withCells { cells, whole in
+                let checkpoint = try detector(cells)
+                try whole.run(.searchEvolution, Small.search(), given(checkpoint))
+                let cut = try RecordedRun(cells)
+                cut.earlier = whole.journaled.prefix(16).map { $0.dropLast() }
+                cut.earlier[13] = Data(cut.earlier[13].prefix(30))
+                try cut.run(.searchEvolution, Small.search(), given(checkpoint))
+                #expect(cut.journaled == whole.journaled)
+                let warnings = cut.events.warnings("damaged_journal")
+                try #require(warnings.count == 1)
+                #expect(warnings[0].message.contains("line 14 of 16"), "\(warnings)")
+            }
+        }
+
         /// The weights of one operation are not numbers: each path with it fails, the others are searched.
-        @Test func `a path that cannot be scored is remembered as failed and stops nothing`() throws {
+        @Test func `a path that cannot be scored is remembered as failed and stops nothing`() throws
+        {
             try withCells { cells, run in
                 let checkpoint = try detector(cells)
                 let file = try SafeTensorsFile(checkpoint.url)
                 // The last block's second choice.
-                let names = file.records.map(\.name).filter { $0.contains(Self.spoiltBlock) }
-                try #require(!names.isEmpty, "\(file.records.map(\.name))")
+                let names = file.records.map(\.name).filter {
+                    $0.hasPrefix("backbone.blocks.5.shuffle_5x5.")
+                }
+                try #require(!names.isEmpty)
                 let url = cells.root.appending(path: "spoilt.safetensors")
                 let (sha256, _) = try SafeTensorsWriter.write(
-                    to: url, metadata: file.metadata,
+                    to: url,
+                    metadata: file.metadata,
                     tensors: file.records.map { record in
-                        TensorSource(name: record.name, type: record.type, shape: record.shape) { take in
+                        TensorSource(name: record.name, type: record.type, shape: record.shape) {
+                            take in
                             var data = Data(try #require(file.bytes(of: record.name)))
                             if names.contains(record.name), record.type == .float32 {
                                 data = Data(repeating: 0xFF, count: data.count)  // every float a NaN
                             }
                             try data.withUnsafeBytes(take)
                         }
-                    })
+                    },
+                )
                 let result = try run.run(
-                    .searchEvolution, Small.search(), RunInputs(checkpoint: url, checkpointDigest: sha256))
+                    .searchEvolution,
+                    Small.search(),
+                    RunInputs(checkpoint: url, checkpointDigest: sha256),
+                )
                 let archive = try archive(run)
                 #expect(archive.count == 18)
                 let spoilt = archive.candidates.filter { $0.genome.letters.last == 1 }
@@ -129,7 +162,5 @@ extension Runs {
                 #expect(result.architectures.count == 2)
             }
         }
-
-        private static let spoiltBlock = "backbone.blocks.5.shuffle_5x5."
     }
 }

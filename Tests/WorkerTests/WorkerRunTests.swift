@@ -13,7 +13,8 @@ struct WorkerRunTests {
     /// A run directory of its own and a run on its next epoch.
     private func withRuns(_ body: (RunDirectory, () throws -> WorkerRun) throws -> Void) throws {
         let folder = FileManager.default.temporaryDirectory.appending(
-            path: "worker-\(UUID().uuidString)")
+            path: "worker-\(UUID().uuidString)"
+        )
         defer { try? FileManager.default.removeItem(at: folder) }
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let text = """
@@ -42,7 +43,11 @@ struct WorkerRunTests {
             let first = try next()
             for line in ["one", "two"] { try first.journal(Data("\(line)\n".utf8)) }
             try first.journal(Data("thr".utf8))
-            #expect(try next().earlierCandidates().map { String(decoding: $0, as: UTF8.self) } == ["one", "two"])
+            #expect(
+                try next().earlierCandidates().map { String(decoding: $0, as: UTF8.self) } == [
+                    "one", "two",
+                ]
+            )
         }
     }
 
@@ -55,7 +60,9 @@ struct WorkerRunTests {
         }
     }
 
-    @Test func `a checkpoint whose bytes were changed is not resumed from, and that is said`() throws {
+    @Test func `a checkpoint whose bytes were changed is not resumed from, and that is said`()
+        throws
+    {
         try withRuns { _, next in
             let stored = try commit(next(), step: 5)
             #expect(try next().resumable()?.lastPathComponent == "step-5.safetensors")
@@ -67,7 +74,9 @@ struct WorkerRunTests {
         }
     }
 
-    @Test func `an attempt that another has overtaken writes no checkpoint and no candidate`() throws {
+    @Test func `an attempt that another has overtaken writes no checkpoint and no candidate`()
+        throws
+    {
         try withRuns { _, next in
             let slow = try next()
             _ = try commit(slow, step: 1)

@@ -40,10 +40,10 @@ package enum Benchmark: String, CaseIterable, Sendable {
         }
     }
 
-    /// The layouts in memory that the peer is measured with: the official code's, and the tuned one.
+    /// What the peer is measured with: tensors in the official code's layout in memory, and in the tuned one.
     package var layouts: [String] {
         switch self {
-        case .coco: ["contiguous"]
+        case .coco: ["pycocotools"]
         default: ["contiguous", "channels_last"]
         }
     }

@@ -122,7 +122,12 @@ struct Bench: ParsableCommand {
         }
         let title = measurement.title(batch: batch)
         let sides = others.map {
-            BenchSide("PyTorch, \($0.layout)", $0.times, ours: ours, reason: $0.reason)
+            BenchSide(
+                measurement == .coco ? $0.layout : "PyTorch, \($0.layout)",
+                $0.times,
+                ours: ours,
+                reason: $0.reason,
+            )
         }
         return BenchReport.Row(
             name: measurement.rawValue,

@@ -5,7 +5,7 @@ import Pipelines
 
 /// Milliseconds of one side in each round.
 struct BenchSide: Encodable {
-    /// `detnas`, or `PyTorch` with the layout of its tensors.
+    /// `detnas`, `PyTorch` with the layout of its tensors, or `pycocotools`.
     var name: String
     var milliseconds: [Double]
     var median: Double?

@@ -99,7 +99,8 @@ let package = Package(
         .executableTarget(
             name: "detnas",
             dependencies: [
-                "API", "CLinux", "Configs", "Datasets", "HTTP", "JobStore", "Pipelines", "Scheduling",
+                "API", "CLinux", "Configs", "Datasets", "HTTP", "JobStore", "Pipelines",
+                "Scheduling",
                 "SearchSpaces", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -129,8 +130,11 @@ let package = Package(
             swiftSettings: swift,
         ),
         .testTarget(
-            name: "SearchSpacesTests", dependencies: ["SearchSpaces", "TestSupport"],
-            exclude: ["Fixtures"], swiftSettings: swift),
+            name: "SearchSpacesTests",
+            dependencies: ["SearchSpaces", "TestSupport"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         tests("Search"),
         .testTarget(
             name: "DetectorsTests",

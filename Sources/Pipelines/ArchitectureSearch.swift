@@ -25,8 +25,10 @@ struct ArchitectureSearch {
         try search.requireDisjoint(from: train, ("search", "train"))
         let scorer = try scorer(train, search)
         let scale = Score.Scale(
-            fidelity: "supernet-\(config.objective.rawValue)", images: search.digest,
-            checkpoint: checkpointDigest)
+            fidelity: "supernet-\(config.objective.rawValue)",
+            images: search.digest,
+            checkpoint: checkpointDigest,
+        )
 
         for candidate in strategy.archive.candidates {
             try context.journal(Archive.line(candidate))
@@ -37,8 +39,12 @@ struct ArchitectureSearch {
         }
         let total = config.population * config.generations
         let progress = Progress(
-            context, phase: "searching", unit: "candidates", from: strategy.archive.count,
-            total: total)
+            context,
+            phase: "searching",
+            unit: "candidates",
+            from: strategy.archive.count,
+            total: total,
+        )
         progress.advance(to: strategy.archive.count)
         let pool = CandidatePool(context)
         while true {
@@ -88,20 +94,24 @@ struct ArchitectureSearch {
     private func earlier() throws -> Archive {
         let lines = try context.earlierCandidates()
         func read(_ count: Int) throws(ArchiveError) -> Archive {
-            try Archive.read(journal: lines.prefix(count).reduce(into: Data()) { $0 += $1 + [10] }).archive
+            try Archive.read(journal: lines.prefix(count).reduce(into: Data()) { $0 += $1 + [10] })
+                .archive
         }
         do {
             return try read(lines.count)
         } catch ArchiveError.line(let number, let reason) {
             context.warn(
                 "damaged_journal",
-                "candidates from line \(number) of \(lines.count) on are evaluated again: \(reason)")
+                "candidates from line \(number) of \(lines.count) on are evaluated again: \(reason)",
+            )
             return try read(number - 1)
         }
     }
 
     private func strategy(
-        _ space: SearchSpace, _ settings: EvolutionSettings, _ earlier: Archive
+        _ space: SearchSpace,
+        _ settings: EvolutionSettings,
+        _ earlier: Archive,
     ) throws -> any Strategy {
         switch config.strategy {
         case .evolution:
@@ -113,11 +123,15 @@ struct ArchitectureSearch {
 
     private func scorer(_ train: DetectionData, _ search: DetectionData) throws -> DetectorScorer {
         let metadata = checkpoint.metadata
-        guard case .success(.finetune(let tuned)) = JobSpec.resolve(
-            kind: .detectorFinetune, metadata.config)
+        guard
+            case .success(.finetune(let tuned)) = JobSpec.resolve(
+                kind: .detectorFinetune,
+                metadata.config,
+            )
         else {
             throw RunError.badCheckpoint(
-                "\(checkpoint.url.lastPathComponent): its config is not a fine-tuning's")
+                "\(checkpoint.url.lastPathComponent): its config is not a fine-tuning's"
+            )
         }
         guard metadata.classes == search.set.classNames else {
             throw RunError.badCheckpoint(
@@ -125,19 +139,31 @@ struct ArchitectureSearch {
                 \(checkpoint.url.lastPathComponent) was trained for the classes \
                 \(metadata.classes.joined(separator: ", ")); the search images have \
                 \(search.set.classNames.joined(separator: ", "))
-                """)
+                """
+            )
         }
         let device = try Device(parsing: context.device)
         let plan = NetworkPlan(
-            space: metadata.space, shuffle: metadata.shuffle, seed: 0, device: device)
+            space: metadata.space,
+            shuffle: metadata.shuffle,
+            seed: 0,
+            device: device,
+        )
         var network = try plan.detector(
-            RetinaNetSettings(tuned.detector, classes: metadata.classes.count))
+            RetinaNetSettings(tuned.detector, classes: metadata.classes.count)
+        )
         try network.parameters.load(from: checkpoint)
         network.backbone.crippled = crippled.map { ($0.operation, $0.deviation, context.seed) }
         return try DetectorScorer(
-            context, network, calibration: train, validation: search, image: tuned.image,
-            recalibrationImages: config.recalibrationImages, batch: config.evaluationBatch,
-            device: device)
+            context,
+            network,
+            calibration: train,
+            validation: search,
+            image: tuned.image,
+            recalibrationImages: config.recalibrationImages,
+            batch: config.evaluationBatch,
+            device: device,
+        )
     }
 
     private func measured(_ candidate: Candidate, _ scorer: DetectorScorer, _ scale: Score.Scale)
@@ -156,8 +182,14 @@ struct ArchitectureSearch {
             }
             return candidate.scored(
                 Score(
-                    value: value, ap: result.metrics.ap, ap50: result.metrics.ap50,
-                    loss: result.loss, standardError: standardError(of: result), scale: scale))
+                    value: value,
+                    ap: result.metrics.ap,
+                    ap50: result.metrics.ap50,
+                    loss: result.loss,
+                    standardError: standardError(of: result),
+                    scale: scale,
+                )
+            )
         } catch {
             return candidate.failed("\(error)")
         }
@@ -185,7 +217,8 @@ struct ArchitectureSearch {
                 "generation": .int(Int64(generation)), "evaluated": .int(Int64(archive.count)),
                 "best": .double(best?.ap ?? 0), "bestMap50": .double(best?.ap50 ?? 0),
                 "mean": .double(aps.reduce(0, +) / Double(max(aps.count, 1))),
-            ])
+            ],
+        )
     }
 
     /// The best architectures with intervals over the images, and what random paths of the same limit reach.
@@ -203,7 +236,9 @@ struct ArchitectureSearch {
         for candidate in best {
             let again = try scorer.score(candidate.genome)
             let architecture = try Architecture(
-                space: checkpoint.metadata.space, genome: candidate.genome)
+                space: checkpoint.metadata.space,
+                genome: candidate.genome,
+            )
             let named: [String: JSONValue] = [
                 "hash": .string(architecture.hash),
                 "genome": .string(candidate.genome.description),

@@ -21,8 +21,9 @@ struct CandidatePool {
     ///
     /// - Returns: false when a stop was asked for before all were done; what was handed over is whole.
     func evaluate(
-        _ candidates: [Candidate], _ body: @escaping @Sendable (Candidate) -> Candidate,
-        finished: (Candidate) throws -> Void
+        _ candidates: [Candidate],
+        _ body: @escaping @Sendable (Candidate) -> Candidate,
+        finished: (Candidate) throws -> Void,
     ) throws -> Bool {
         let board = Board(candidates)
         for (core, queue) in zip(context.cores, queues) {

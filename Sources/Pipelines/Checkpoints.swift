@@ -43,9 +43,16 @@ package struct CheckpointMetadata: Sendable {
     }
 
     init(
-        kind: String, space: SearchSpace, shuffle: Int, classes: [String], pixels: JSONValue,
-        config: JSONValue, dataDigest: String, genome: Genome? = nil, detector: JSONValue? = nil,
-        stage: String? = nil
+        kind: String,
+        space: SearchSpace,
+        shuffle: Int,
+        classes: [String],
+        pixels: JSONValue,
+        config: JSONValue,
+        dataDigest: String,
+        genome: Genome? = nil,
+        detector: JSONValue? = nil,
+        stage: String? = nil,
     ) {
         self.kind = kind
         self.space = space
@@ -69,7 +76,8 @@ package struct CheckpointMetadata: Sendable {
         func json(_ name: String) throws -> JSONValue { try JSONValue(parsing: field(name)) }
         guard try field("format") == "detnas-1" else {
             throw RunError.badCheckpoint(
-                "\(file): format `\(try field("format"))`; allowed is detnas-1")
+                "\(file): format `\(try field("format"))`; allowed is detnas-1"
+            )
         }
         kind = try field("kind")
         space = try JSONDecoder().decode(SearchSpace.self, from: Data(field("space").utf8))
@@ -130,11 +138,14 @@ package struct CheckpointFile {
         let name = url.lastPathComponent
         guard kinds.contains(metadata.kind) else {
             throw RunError.badCheckpoint(
-                "\(name) is a \(metadata.kind); allowed: \(kinds.joined(separator: ", "))")
+                "\(name) is a \(metadata.kind); allowed: \(kinds.joined(separator: ", "))"
+            )
         }
         if let space, space != metadata.space {
             let (found, asked) = try metadata.space.told(apartFrom: space)
-            throw RunError.badCheckpoint("\(name) was trained in space \(found); asked for is \(asked)")
+            throw RunError.badCheckpoint(
+                "\(name) was trained in space \(found); asked for is \(asked)"
+            )
         }
         if let shuffle, shuffle != metadata.shuffle {
             throw RunError.badCheckpoint(
@@ -152,7 +163,7 @@ extension SearchSpace {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return (
             String(decoding: try encoder.encode(self), as: UTF8.self),
-            String(decoding: try encoder.encode(other), as: UTF8.self)
+            String(decoding: try encoder.encode(other), as: UTF8.self),
         )
     }
 }
@@ -164,23 +175,32 @@ struct Checkpoints {
 
     @discardableResult
     func save(
-        _ context: any RunContext, name: String, step: Int, final: Bool,
-        extra: [(name: String, value: Tensor)] = []
+        _ context: any RunContext,
+        name: String,
+        step: Int,
+        final: Bool,
+        extra: [(name: String, value: Tensor)] = [],
     ) throws -> StoredCheckpoint {
         let all = parameters.map { (name: $0.name, value: $0.value) } + extra
         let strings = try metadata.strings(step: step, final: final)
-        return try context.commit(name: name, step: step, kind: metadata.kind, final: final) { url in
+        return try context.commit(name: name, step: step, kind: metadata.kind, final: final) {
+            url in
             do {
                 return try SafeTensorsWriter.write(
-                    to: url, metadata: strings,
+                    to: url,
+                    metadata: strings,
                     tensors: all.map { entry in
                         TensorSource(
-                            name: entry.name, type: ElementType(entry.value.type),
-                            shape: entry.value.shape
+                            name: entry.name,
+                            type: ElementType(entry.value.type),
+                            shape: entry.value.shape,
                         ) { take in try entry.value.data().withUnsafeBytes(take) }
-                    })
+                    },
+                )
             } catch CheckpointError.diskFull(let file) {
-                throw RunError.diskFull("\(file) could not be written: there is no room left for it")
+                throw RunError.diskFull(
+                    "\(file) could not be written: there is no room left for it"
+                )
             }
         }
     }
@@ -201,7 +221,8 @@ extension [Parameter] {
                 try parameter.value.assign(file.tensor(parameter.name))
             } catch let error as TorchError {
                 throw RunError.badCheckpoint(
-                    "\(file.url.lastPathComponent): \(parameter.name): \(error)")
+                    "\(file.url.lastPathComponent): \(parameter.name): \(error)"
+                )
             }
         }
     }

@@ -33,16 +33,30 @@ struct ClassifierTraining {
         let checkpoints = Checkpoints(
             parameters: network.parameters,
             metadata: CheckpointMetadata(
-                kind: plan.only == nil ? "supernet" : "subnet", space: plan.space,
-                shuffle: plan.shuffle, classes: classes, pixels: image.pixels.json,
-                config: config, dataDigest: sets.digest, genome: plan.only, stage: stage))
+                kind: plan.only == nil ? "supernet" : "subnet",
+                space: plan.space,
+                shuffle: plan.shuffle,
+                classes: classes,
+                pixels: image.pixels.json,
+                config: config,
+                dataDigest: sets.digest,
+                genome: plan.only,
+                stage: stage,
+            ),
+        )
         let loop = try TrainingLoop(context, training, stage: stage, checkpoints)
         let source = ClassificationSource(
-            sets.train, transform: ClassificationTransform(image), batch: training.batch,
-            reading: .training(seed: context.seed), cacheBytes: 512 << 20)
+            sets.train,
+            transform: ClassificationTransform(image),
+            batch: training.batch,
+            reading: .training(seed: context.seed),
+            cacheBytes: 512 << 20,
+        )
         let loader = BatchLoader(
-            source, from: file?.step ?? 0, threads: training.loaderThreads,
-            maxBroken: training.maxBadImages
+            source,
+            from: file?.step ?? 0,
+            threads: training.loaderThreads,
+            maxBroken: training.maxBadImages,
         ) { context.warnOfBroken($0) }
         defer { loader.close() }
 
@@ -51,15 +65,23 @@ struct ClassifierTraining {
                 throw RunError.badData("no image of \(data.dataset)/\(data.train) could be read")
             }
             let images = try Tensor.images(
-                batch.pixels, count: batch.count, height: batch.height, width: batch.width,
-                plan.device)
+                batch.pixels,
+                count: batch.count,
+                height: batch.height,
+                width: batch.width,
+                plan.device,
+            )
             let labels = try Tensor(batch.labels, shape: [batch.count], device: plan.device)
             let logits = try network(
-                [images], path(step), .training,
-                dropoutSeed: context.seed &+ UInt64(step) &* 0x9e37_79b9)[0]
+                [images],
+                path(step),
+                .training,
+                dropoutSeed: context.seed &+ UInt64(step) &* 0x9e37_79b9,
+            )[0]
             return TrainingLoop.Step(
                 loss: try logits.crossEntropy(labels: labels, smoothing: labelSmoothing),
-                images: batch.names)
+                images: batch.names,
+            )
         } afterStep: { done in
             if evaluation.everySteps > 0, done % evaluation.everySteps == 0, done < training.steps {
                 _ = try evaluate(network, sets, step: done)
@@ -68,7 +90,11 @@ struct ClassifierTraining {
         let metrics = try evaluate(network, sets, step: training.steps)
         let name = stage.map { "\($0)-final" } ?? "final"
         let stored = try checkpoints.save(
-            context, name: name, step: training.steps, final: true)
+            context,
+            name: name,
+            step: training.steps,
+            final: true,
+        )
         return (stored, metrics)
     }
 
@@ -83,17 +109,26 @@ struct ClassifierTraining {
         guard let val = sets.val, evaluation.paths > 0 else { return [:] }
         // A network that was trained alone has the statistics that it was trained with.
         let calibration = try batches(
-            sets.train, limit: plan.only == nil ? evaluation.recalibrationImages : 0
+            sets.train,
+            limit: plan.only == nil ? evaluation.recalibrationImages : 0,
         ).map(\.0)
         let validation = try batches(val, limit: evaluation.images)
         let progress = Progress(
-            context, phase: "evaluating", unit: "paths", total: evaluation.paths, stage: stage)
+            context,
+            phase: "evaluating",
+            unit: "paths",
+            total: evaluation.paths,
+            stage: stage,
+        )
         var rows: [(top1: Double, top5: Double)] = []
         for index in 0..<(plan.only == nil ? evaluation.paths : 1) {
             let genome =
                 plan.only
                 ?? PathSampler.uniform(
-                    space: plan.space, seed: context.seed ^ 0xe7a1, step: index)
+                    space: plan.space,
+                    seed: context.seed ^ 0xe7a1,
+                    step: index,
+                )
             rows.append(try score(network, genome, calibration, validation))
             progress.advance(to: index + 1)
         }
@@ -110,8 +145,10 @@ struct ClassifierTraining {
     }
 
     private func score(
-        _ network: Classifier, _ genome: Genome, _ calibration: [Tensor],
-        _ validation: [(Tensor, [Int64])]
+        _ network: Classifier,
+        _ genome: Genome,
+        _ calibration: [Tensor],
+        _ validation: [(Tensor, [Int64])],
     ) throws -> (top1: Double, top5: Double) {
         try withoutGradients {
             var mode = Mode.evaluation(nil)
@@ -140,8 +177,12 @@ struct ClassifierTraining {
     private func batches(_ folder: ImageFolder, limit: Int) throws -> [(Tensor, [Int64])] {
         guard limit > 0 else { return [] }
         let source = ClassificationSource(
-            folder, transform: ClassificationTransform(image), batch: training.batch,
-            reading: .evaluation, limit: limit)
+            folder,
+            transform: ClassificationTransform(image),
+            batch: training.batch,
+            reading: .evaluation,
+            limit: limit,
+        )
         let loader = BatchLoader(source, maxBroken: training.maxBadImages, of: folder.count) {
             context.warnOfBroken($0)
         }
@@ -151,9 +192,14 @@ struct ClassifierTraining {
             batches.append(
                 (
                     try .images(
-                        batch.pixels, count: batch.count, height: batch.height, width: batch.width,
-                        plan.device), batch.labels
-                ))
+                        batch.pixels,
+                        count: batch.count,
+                        height: batch.height,
+                        width: batch.width,
+                        plan.device,
+                    ), batch.labels,
+                )
+            )
         }
         return batches
     }

@@ -23,13 +23,16 @@ extension RunContext {
             [
                 "code": .string(code), "message": .string(message),
                 "images": .array(images.map { .string($0) }),
-            ])
+            ],
+        )
     }
 
     func warnOfBroken(_ image: ImageError) {
         warn(
-            "broken_image", "skipped: \(image.reason)",
-            images: [(image.file as NSString).lastPathComponent])
+            "broken_image",
+            "skipped: \(image.reason)",
+            images: [(image.file as NSString).lastPathComponent],
+        )
     }
 }
 
@@ -59,7 +62,9 @@ struct DetectionData {
     let digest: String
 
     init(
-        _ context: any RunContext, _ data: Configs.DetectionData, for purpose: DetectionSet.Purpose
+        _ context: any RunContext,
+        _ data: Configs.DetectionData,
+        for purpose: DetectionSet.Purpose,
     ) throws {
         let folder = try context.folder(ofDataset: data.dataset)
         let file = folder.appending(path: data.annotations)
@@ -71,7 +76,10 @@ struct DetectionData {
             }
             dataset = data.part.map { whole.part($0) } ?? whole
             set = try DetectionSet(
-                dataset: dataset, imageRoot: folder.appending(path: data.images), purpose: purpose)
+                dataset: dataset,
+                imageRoot: folder.appending(path: data.images),
+                purpose: purpose,
+            )
             digest = set.digest(annotations: try Data(contentsOf: file)).description
         } catch {
             throw RunError.badData("\(data.dataset)/\(data.annotations): \(error)")
@@ -85,7 +93,8 @@ struct DetectionData {
         guard shared.isEmpty else {
             throw RunError.badData(
                 "\(names.0) and \(names.1) share \(shared.count) images, among them "
-                    + shared.prefix(5).joined(separator: ", "))
+                    + shared.prefix(5).joined(separator: ", ")
+            )
         }
     }
 }
@@ -93,7 +102,9 @@ struct DetectionData {
 extension CocoDataset {
     fileprivate func part(_ part: SplitPart) -> CocoDataset {
         let sides = split(
-            architectureShare: part.architectureShare, seed: UInt64(bitPattern: Int64(part.seed)))
+            architectureShare: part.architectureShare,
+            seed: UInt64(bitPattern: Int64(part.seed)),
+        )
         return part.role == .weights ? sides.weights : sides.architecture
     }
 }
@@ -101,25 +112,37 @@ extension CocoDataset {
 extension PixelFormat {
     init(_ pixels: Pixels) {
         self.init(
-            order: pixels.order == .rgb ? .rgb : .bgr, mean: pixels.mean, deviation: pixels.std)
+            order: pixels.order == .rgb ? .rgb : .bgr,
+            mean: pixels.mean,
+            deviation: pixels.std,
+        )
     }
 }
 
 extension ClassificationTransform {
     init(_ image: ClassificationImage) {
         self.init(
-            size: image.size, pixels: PixelFormat(image.pixels),
+            size: image.size,
+            pixels: PixelFormat(image.pixels),
             crop: RandomCrop(
-                scale: image.scale[0]...image.scale[1], ratio: image.ratio[0]...image.ratio[1]),
-            jitter: image.jitter, flip: image.flip, evaluationResize: image.evaluationResize)
+                scale: image.scale[0]...image.scale[1],
+                ratio: image.ratio[0]...image.ratio[1],
+            ),
+            jitter: image.jitter,
+            flip: image.flip,
+            evaluationResize: image.evaluationResize,
+        )
     }
 }
 
 extension DetectionTransform {
     init(_ image: DetectionImage) {
         self.init(
-            shortSide: image.shortSide, longSide: image.longSide,
-            pixels: PixelFormat(image.pixels), flip: image.flip)
+            shortSide: image.shortSide,
+            longSide: image.longSide,
+            pixels: PixelFormat(image.pixels),
+            flip: image.flip,
+        )
     }
 }
 
@@ -147,8 +170,13 @@ final class EvaluationBatches: @unchecked Sendable {
     ///   - maxBroken: the share of images, 0...1, that may be unreadable.
     ///   - total: how many images the share is of, where `set` is a part of them.
     init(
-        _ context: any RunContext, _ set: DetectionSet, _ image: DetectionImage, batch: Int,
-        device: Device, maxBroken: Double, of total: Int? = nil
+        _ context: any RunContext,
+        _ set: DetectionSet,
+        _ image: DetectionImage,
+        batch: Int,
+        device: Device,
+        maxBroken: Double,
+        of total: Int? = nil,
     ) throws {
         var transform = DetectionTransform(image)
         transform.flip = 0
@@ -162,9 +190,15 @@ final class EvaluationBatches: @unchecked Sendable {
                 batches.append(
                     Batch(
                         images: try .images(
-                            next.pixels, count: next.count, height: next.height, width: next.width,
-                            device),
-                        targets: next.images))
+                            next.pixels,
+                            count: next.count,
+                            height: next.height,
+                            width: next.width,
+                            device,
+                        ),
+                        targets: next.images,
+                    )
+                )
             }
         } catch let error as DatasetError {
             throw RunError.badData("\(error)")

@@ -47,22 +47,40 @@ final class DetectorScorer: @unchecked Sendable {
     ///     augmentation; 0 keeps the network's own running statistics.
     ///   - maxBroken: the share of either list's images, 0...1, that may be unreadable.
     init(
-        _ context: any RunContext, _ network: Detector, calibration: DetectionData,
-        validation: DetectionData, image: DetectionImage, recalibrationImages: Int, batch: Int,
-        device: Device, maxBroken: Double = 0.05
+        _ context: any RunContext,
+        _ network: Detector,
+        calibration: DetectionData,
+        validation: DetectionData,
+        image: DetectionImage,
+        recalibrationImages: Int,
+        batch: Int,
+        device: Device,
+        maxBroken: Double = 0.05,
     ) throws {
         self.network = network
         self.categoryIDs = validation.set.categoryIDs
         evaluator = CocoEvaluator(groundTruth: validation.dataset)
         batches = try EvaluationBatches(
-            context, validation.set, image, batch: batch, device: device, maxBroken: maxBroken)
+            context,
+            validation.set,
+            image,
+            batch: batch,
+            device: device,
+            maxBroken: maxBroken,
+        )
         let chosen = try calibration.sample(recalibrationImages, seed: context.seed)
-        self.calibration = try chosen.map {
-            try EvaluationBatches(
-                context, $0, image, batch: batch, device: device, maxBroken: maxBroken,
-                of: calibration.set.items.count
-            ).batches.map(\.images)
-        } ?? []
+        self.calibration =
+            try chosen.map {
+                try EvaluationBatches(
+                    context,
+                    $0,
+                    image,
+                    batch: batch,
+                    device: device,
+                    maxBroken: maxBroken,
+                    of: calibration.set.items.count,
+                ).batches.map(\.images)
+            } ?? []
     }
 
     /// Digest-like name of the images that a score is made on, with their number.
@@ -80,23 +98,34 @@ final class DetectorScorer: @unchecked Sendable {
                     (width: Double($0.size.width), height: Double($0.size.height))
                 }
                 let (batchLoss, found) = try network.evaluate(
-                    batch.images, batch.targets.map(\.objects), sizes: sizes, genome,
-                    .evaluation(statistics))
+                    batch.images,
+                    batch.targets.map(\.objects),
+                    sizes: sizes,
+                    genome,
+                    .evaluation(statistics),
+                )
                 loss += batchLoss * Double(batch.targets.count)
                 for (target, boxes) in zip(batch.targets, found) {
                     detections += boxes.map { box in
                         Detection(
-                            imageID: target.imageID, categoryID: categoryIDs[box.label],
+                            imageID: target.imageID,
+                            categoryID: categoryIDs[box.label],
                             box: target.original(
-                                SIMD4(box.box[0], box.box[1], box.box[2], box.box[3])),
-                            score: Double(box.score))
+                                SIMD4(box.box[0], box.box[1], box.box[2], box.box[3])
+                            ),
+                            score: Double(box.score),
+                        )
                     }
                 }
             }
             let matches = evaluator.match(detections)
             return Result(
-                genome: genome, loss: loss / Double(max(imageCount, 1)),
-                metrics: matches.metrics(), matches: matches, detections: detections)
+                genome: genome,
+                loss: loss / Double(max(imageCount, 1)),
+                metrics: matches.metrics(),
+                matches: matches,
+                detections: detections,
+            )
         }
     }
 }
@@ -110,8 +139,10 @@ extension DetectionData {
         let chosen = Set(random.permutation(ids.count).prefix(count).map { ids[$0] })
         do {
             return try DetectionSet(
-                dataset: dataset.keeping { chosen.contains($0.id) }, imageRoot: set.imageRoot,
-                purpose: .training)
+                dataset: dataset.keeping { chosen.contains($0.id) },
+                imageRoot: set.imageRoot,
+                purpose: .training,
+            )
         } catch {
             throw RunError.badData("\(error)")
         }

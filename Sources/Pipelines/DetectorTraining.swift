@@ -43,17 +43,31 @@ struct DetectorTraining {
         let checkpoints = Checkpoints(
             parameters: network.parameters,
             metadata: CheckpointMetadata(
-                kind: plan.only == nil ? "detector-supernet" : "detector", space: plan.space,
-                shuffle: plan.shuffle, classes: classes, pixels: image.pixels.json, config: config,
-                dataDigest: trainData.digest, genome: plan.only, detector: detector.json,
-                stage: stage))
+                kind: plan.only == nil ? "detector-supernet" : "detector",
+                space: plan.space,
+                shuffle: plan.shuffle,
+                classes: classes,
+                pixels: image.pixels.json,
+                config: config,
+                dataDigest: trainData.digest,
+                genome: plan.only,
+                detector: detector.json,
+                stage: stage,
+            ),
+        )
         let loop = try TrainingLoop(context, training, stage: stage, checkpoints)
         let source = DetectionSource(
-            trainData.set, transform: DetectionTransform(image), batch: training.batch,
-            reading: .training(seed: context.seed), cacheBytes: 512 << 20)
+            trainData.set,
+            transform: DetectionTransform(image),
+            batch: training.batch,
+            reading: .training(seed: context.seed),
+            cacheBytes: 512 << 20,
+        )
         let loader = BatchLoader(
-            source, from: file?.step ?? 0, threads: training.loaderThreads,
-            maxBroken: training.maxBadImages
+            source,
+            from: file?.step ?? 0,
+            threads: training.loaderThreads,
+            maxBroken: training.maxBadImages,
         ) { context.warnOfBroken($0) }
         defer { loader.close() }
 
@@ -62,17 +76,28 @@ struct DetectorTraining {
                 throw RunError.badData("no image of \(train.dataset) could be read")
             }
             let images = try Tensor.images(
-                batch.pixels, count: batch.count, height: batch.height, width: batch.width,
-                plan.device)
+                batch.pixels,
+                count: batch.count,
+                height: batch.height,
+                width: batch.width,
+                plan.device,
+            )
             if let crippled {
                 network.backbone.crippled = (
-                    crippled.operation, crippled.deviation, UInt64(step) &* 0x1_0001
+                    crippled.operation, crippled.deviation, UInt64(step) &* 0x1_0001,
                 )
             }
             let loss = try network.loss(
-                images, batch.images.map(\.objects), path(step), .training)
+                images,
+                batch.images.map(\.objects),
+                path(step),
+                .training,
+            )
             return TrainingLoop.Step(
-                loss: loss.total, terms: loss.terms, images: batch.images.map(\.fileName))
+                loss: loss.total,
+                terms: loss.terms,
+                images: batch.images.map(\.fileName),
+            )
         } afterStep: { done in
             if evaluation.everySteps > 0, done % evaluation.everySteps == 0, done < training.steps {
                 _ = try evaluate(network, trainData, validationData, step: done)
@@ -81,7 +106,11 @@ struct DetectorTraining {
         let metrics = try evaluate(network, trainData, validationData, step: training.steps)
         let name = stage.map { "\($0)-final" } ?? "final"
         let stored = try checkpoints.save(
-            context, name: name, step: training.steps, final: true)
+            context,
+            name: name,
+            step: training.steps,
+            final: true,
+        )
         return (stored, metrics)
     }
 
@@ -91,18 +120,32 @@ struct DetectorTraining {
 
     /// The 12 COCO figures of the network, or their means over sampled paths, on the validation images.
     private func evaluate(
-        _ network: Detector, _ train: DetectionData, _ validation: DetectionData?, step: Int
+        _ network: Detector,
+        _ train: DetectionData,
+        _ validation: DetectionData?,
+        step: Int,
     ) throws -> [String: JSONValue] {
         guard let validation, evaluation.paths > 0 else { return [:] }
         let scorer = try DetectorScorer(
-            context, network, calibration: train, validation: validation, image: image,
+            context,
+            network,
+            calibration: train,
+            validation: validation,
+            image: image,
             // A network that was trained alone has the statistics that it was trained with.
             recalibrationImages: plan.only == nil ? evaluation.recalibrationImages : 0,
             batch: training.batch,
-            device: plan.device, maxBroken: training.maxBadImages)
+            device: plan.device,
+            maxBroken: training.maxBadImages,
+        )
         let count = plan.only == nil ? evaluation.paths : 1
         let progress = Progress(
-            context, phase: "evaluating", unit: "paths", total: count, stage: stage)
+            context,
+            phase: "evaluating",
+            unit: "paths",
+            total: count,
+            stage: stage,
+        )
         var scored: [DetectorScorer.Result] = []
         for index in 0..<count {
             let genome =
@@ -129,7 +172,8 @@ struct DetectorTraining {
         let stats = Dictionary(
             uniqueKeysWithValues: CocoFigure.allCases.map { metric in
                 (metric.rawValue, JSONValue.double(mean { $0[metric] }))
-            })
+            }
+        )
         return [
             "step": .int(Int64(step)), "map": .double(mean { $0[.ap] }),
             "map50": .double(mean { $0[.ap50] }), "map75": .double(mean { $0[.ap75] }),
@@ -140,7 +184,8 @@ struct DetectorTraining {
                         "genome": .string($0.genome.description), "map": .double($0.metrics[.ap]),
                         "map50": .double($0.metrics[.ap50]), "loss": .double($0.loss),
                     ]
-                }),
+                }
+            ),
         ]
     }
 }

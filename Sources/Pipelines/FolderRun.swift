@@ -20,9 +20,13 @@ package final class FolderRun: RunContext, @unchecked Sendable {
     ///   - bind: binds the calling thread to a core.
     ///   - report: gets every event; called from any thread.
     package init(
-        folder: URL, seed: UInt64, cores: [Int], device: String = "cpu", datasetRoots: [URL],
+        folder: URL,
+        seed: UInt64,
+        cores: [Int],
+        device: String = "cpu",
+        datasetRoots: [URL],
         bind: @escaping @Sendable (Int) -> Void = { _ in },
-        report: @escaping @Sendable (String, JSONValue) -> Void = { _, _ in }
+        report: @escaping @Sendable (String, JSONValue) -> Void = { _, _ in },
     ) throws {
         self.folder = folder
         self.seed = seed
@@ -37,19 +41,29 @@ package final class FolderRun: RunContext, @unchecked Sendable {
     package func emit(_ type: String, _ data: JSONValue) { report(type, data) }
 
     package func commit(
-        name: String, step: Int, kind: String, final: Bool,
-        _ write: (URL) throws -> (sha256: String, bytes: Int)
+        name: String,
+        step: Int,
+        kind: String,
+        final: Bool,
+        _ write: (URL) throws -> (sha256: String, bytes: Int),
     ) throws -> StoredCheckpoint {
         let url = folder.appending(path: "\(name).safetensors")
         let (sha256, bytes) = try write(url)
         return StoredCheckpoint(
-            name: name, url: url, step: step, kind: kind, sha256: sha256, bytes: bytes)
+            name: name,
+            url: url,
+            step: step,
+            kind: kind,
+            sha256: sha256,
+            bytes: bytes,
+        )
     }
 
     /// The checkpoint whose name comes last: `step-...`, or `final` of the last stage.
     package func resumable() throws -> URL? {
         let files = try FileManager.default.contentsOfDirectory(
-            at: folder, includingPropertiesForKeys: nil
+            at: folder,
+            includingPropertiesForKeys: nil,
         ).filter { $0.pathExtension == "safetensors" }
         return files.first { $0.lastPathComponent == "final.safetensors" }
             ?? files.max { $0.lastPathComponent < $1.lastPathComponent }

@@ -10,17 +10,27 @@ package import Torch
 extension RetinaNetSettings {
     init(_ config: DetectorConfig, classes: Int) {
         self.init(
-            classes: classes, channels: config.channels,
+            classes: classes,
+            channels: config.channels,
             towerConvolutions: config.towerConvolutions,
             groups: config.headNorm == .group ? config.groups : nil,
-            levels: config.firstLevel...config.lastLevel, anchorSizes: config.anchorSizes,
-            octaveScales: config.octaveScales, ratios: config.ratios,
-            foregroundIoU: config.foregroundIoU, backgroundIoU: config.backgroundIoU,
-            focalGamma: config.focalGamma, focalAlpha: config.focalAlpha,
-            smoothL1Beta: config.smoothL1Beta, prior: config.prior,
+            levels: config.firstLevel...config.lastLevel,
+            anchorSizes: config.anchorSizes,
+            octaveScales: config.octaveScales,
+            ratios: config.ratios,
+            foregroundIoU: config.foregroundIoU,
+            backgroundIoU: config.backgroundIoU,
+            focalGamma: config.focalGamma,
+            focalAlpha: config.focalAlpha,
+            smoothL1Beta: config.smoothL1Beta,
+            prior: config.prior,
             thresholds: .init(
-                score: config.scoreThreshold, perLevel: config.candidatesPerLevel,
-                suppression: config.nms, limit: config.maxDetections))
+                score: config.scoreThreshold,
+                perLevel: config.candidatesPerLevel,
+                suppression: config.nms,
+                limit: config.maxDetections,
+            ),
+        )
     }
 }
 

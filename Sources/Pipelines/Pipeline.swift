@@ -12,8 +12,9 @@ package struct RunInputs: Sendable {
     package var architecture: (space: SearchSpace, genome: Genome)?
 
     package init(
-        checkpoint: URL? = nil, checkpointDigest: String? = nil,
-        architecture: (space: SearchSpace, genome: Genome)? = nil
+        checkpoint: URL? = nil,
+        checkpointDigest: String? = nil,
+        architecture: (space: SearchSpace, genome: Genome)? = nil,
     ) {
         self.checkpoint = checkpoint
         self.checkpointDigest = checkpointDigest
@@ -40,33 +41,49 @@ package enum Pipeline {
                 throw RunError.badCheckpoint("the search was given no checkpoint")
             }
             return try ArchitectureSearch(
-                context: context, config: config, checkpoint: CheckpointFile(url),
-                checkpointDigest: digest
+                context: context,
+                config: config,
+                checkpoint: CheckpointFile(url),
+                checkpointDigest: digest,
             ).run()
         case .retrain(let config): return try retrain(config, spec, inputs, context)
         }
     }
 
     private static func pretrain(
-        _ config: PretrainConfig, _ spec: JobSpec, _ context: any RunContext
+        _ config: PretrainConfig,
+        _ spec: JobSpec,
+        _ context: any RunContext,
     ) throws -> RunResult {
         let training = ClassifierTraining(
             context: context,
             plan: NetworkPlan(
-                space: try config.space.resolved(), shuffle: config.shuffle, seed: context.seed,
-                device: try Device(parsing: context.device)),
-            data: config.data, training: config.training, image: config.image,
-            labelSmoothing: config.labelSmoothing, dropout: config.dropout,
-            evaluation: config.evaluation)
+                space: try config.space.resolved(),
+                shuffle: config.shuffle,
+                seed: context.seed,
+                device: try Device(parsing: context.device),
+            ),
+            data: config.data,
+            training: config.training,
+            image: config.image,
+            labelSmoothing: config.labelSmoothing,
+            dropout: config.dropout,
+            evaluation: config.evaluation,
+        )
         let earlier = try context.resumable().map { try CheckpointFile($0) }
         var result = RunResult()
         (result.checkpoint, result.metrics) = try training.run(
-            config: spec.json, resuming: earlier)
+            config: spec.json,
+            resuming: earlier,
+        )
         return result
     }
 
     private static func finetune(
-        _ config: FinetuneConfig, _ spec: JobSpec, _ inputs: RunInputs, _ context: any RunContext
+        _ config: FinetuneConfig,
+        _ spec: JobSpec,
+        _ inputs: RunInputs,
+        _ context: any RunContext,
     ) throws -> RunResult {
         let pretrained = try inputs.checkpoint.map { try CheckpointFile($0) }
         let asked = try config.space?.resolved()
@@ -77,7 +94,8 @@ package enum Pipeline {
                 \(pretrained.url.lastPathComponent) was trained on pixels \
                 \(pretrained.metadata.pixels.canonical); asked for is \
                 \(config.image.pixels.json.canonical)
-                """)
+                """
+            )
         }
         guard let space = pretrained?.metadata.space ?? asked else {
             throw RunError.badCheckpoint("neither a checkpoint nor a space was given")
@@ -85,25 +103,43 @@ package enum Pipeline {
         let training = DetectorTraining(
             context: context,
             plan: NetworkPlan(
-                space: space, shuffle: pretrained?.metadata.shuffle ?? config.shuffle ?? 1,
-                seed: context.seed, device: try Device(parsing: context.device)),
-            train: config.train, validation: config.validation, detector: config.detector,
-            image: config.image, training: config.training, evaluation: config.evaluation)
+                space: space,
+                shuffle: pretrained?.metadata.shuffle ?? config.shuffle ?? 1,
+                seed: context.seed,
+                device: try Device(parsing: context.device),
+            ),
+            train: config.train,
+            validation: config.validation,
+            detector: config.detector,
+            image: config.image,
+            training: config.training,
+            evaluation: config.evaluation,
+        )
         let earlier = try context.resumable().map { try CheckpointFile($0) }
         var result = RunResult()
         (result.checkpoint, result.metrics) = try training.run(
-            config: spec.json, pretrained: pretrained, resuming: earlier)
+            config: spec.json,
+            pretrained: pretrained,
+            resuming: earlier,
+        )
         return result
     }
 
     /// First a classifier, then a detector on its backbone; either may be left out.
     private static func retrain(
-        _ config: RetrainConfig, _ spec: JobSpec, _ inputs: RunInputs, _ context: any RunContext
+        _ config: RetrainConfig,
+        _ spec: JobSpec,
+        _ inputs: RunInputs,
+        _ context: any RunContext,
     ) throws -> RunResult {
         let (space, genome) = try config.architecture.resolved(inputs)
         let plan = NetworkPlan(
-            space: space, shuffle: config.shuffle, only: genome, seed: context.seed,
-            device: try Device(parsing: context.device))
+            space: space,
+            shuffle: config.shuffle,
+            only: genome,
+            seed: context.seed,
+            device: try Device(parsing: context.device),
+        )
         let earlier = try context.resumable().map { try CheckpointFile($0) }
         func left(by stage: String) -> CheckpointFile? {
             earlier?.metadata.stage == stage ? earlier : nil
@@ -112,24 +148,41 @@ package enum Pipeline {
         var backbone: CheckpointFile?
         if let classification = config.classification, left(by: "detection") == nil {
             let training = ClassifierTraining(
-                context: context, plan: plan, data: classification.data,
-                training: classification.training, image: classification.image,
-                labelSmoothing: classification.labelSmoothing, dropout: classification.dropout,
-                evaluation: PathEvaluation(), stage: "classification")
+                context: context,
+                plan: plan,
+                data: classification.data,
+                training: classification.training,
+                image: classification.image,
+                labelSmoothing: classification.labelSmoothing,
+                dropout: classification.dropout,
+                evaluation: PathEvaluation(),
+                stage: "classification",
+            )
             let (checkpoint, metrics) = try training.run(
-                config: spec.json, resuming: left(by: "classification"))
+                config: spec.json,
+                resuming: left(by: "classification"),
+            )
             backbone = try CheckpointFile(checkpoint.url)
             result.checkpoint = checkpoint
             result.metrics["classification"] = .object(metrics)
         }
         if let detection = config.detection {
             let training = DetectorTraining(
-                context: context, plan: plan, train: detection.train,
-                validation: detection.validation, detector: detection.detector,
-                image: detection.image, training: detection.training,
-                evaluation: PathEvaluation(), stage: "detection")
+                context: context,
+                plan: plan,
+                train: detection.train,
+                validation: detection.validation,
+                detector: detection.detector,
+                image: detection.image,
+                training: detection.training,
+                evaluation: PathEvaluation(),
+                stage: "detection",
+            )
             let (checkpoint, metrics) = try training.run(
-                config: spec.json, pretrained: backbone, resuming: left(by: "detection"))
+                config: spec.json,
+                pretrained: backbone,
+                resuming: left(by: "detection"),
+            )
             result.checkpoint = checkpoint
             result.metrics["detection"] = .object(metrics)
         }

@@ -18,8 +18,10 @@ package struct PlantedOptimum: Sendable {
     package var deviation: Double
 
     package init(
-        finetune: FinetuneConfig, search: SearchConfig, operation: SearchSpaces.Operation,
-        deviation: Double
+        finetune: FinetuneConfig,
+        search: SearchConfig,
+        operation: SearchSpaces.Operation,
+        deviation: Double,
     ) {
         self.finetune = finetune
         self.search = search
@@ -47,13 +49,23 @@ package struct PlantedOptimum: Sendable {
         let training = DetectorTraining(
             context: context,
             plan: NetworkPlan(
-                space: space, shuffle: finetune.shuffle ?? 1, seed: context.seed,
-                device: try Device(parsing: context.device)),
-            train: finetune.train, validation: nil, detector: finetune.detector,
-            image: finetune.image, training: finetune.training, evaluation: finetune.evaluation,
-            crippled: (operation, deviation))
+                space: space,
+                shuffle: finetune.shuffle ?? 1,
+                seed: context.seed,
+                device: try Device(parsing: context.device),
+            ),
+            train: finetune.train,
+            validation: nil,
+            detector: finetune.detector,
+            image: finetune.image,
+            training: finetune.training,
+            evaluation: finetune.evaluation,
+            crippled: (operation, deviation),
+        )
         return try training.run(
-            config: JobSpec.finetune(finetune).json, pretrained: nil, resuming: earlier
+            config: JobSpec.finetune(finetune).json,
+            pretrained: nil,
+            resuming: earlier,
         ).checkpoint.url
     }
 
@@ -61,8 +73,11 @@ package struct PlantedOptimum: Sendable {
     package func search(_ supernet: URL, best: Int, _ context: any RunContext) throws -> Outcome {
         let file = try CheckpointFile(supernet)
         let result = try ArchitectureSearch(
-            context: context, config: search, checkpoint: file, checkpointDigest: "planted",
-            crippled: (operation, deviation)
+            context: context,
+            config: search,
+            checkpoint: file,
+            checkpointDigest: "planted",
+            crippled: (operation, deviation),
         ).run()
         let space = file.metadata.space
         let letter = space.operations.firstIndex(of: operation)

@@ -15,8 +15,12 @@ final class Progress {
     private var last: ContinuousClock.Instant?
 
     init(
-        _ context: any RunContext, phase: String, unit: String, from first: Int = 0, total: Int,
-        stage: String? = nil
+        _ context: any RunContext,
+        phase: String,
+        unit: String,
+        from first: Int = 0,
+        total: Int,
+        stage: String? = nil,
     ) {
         self.context = context
         self.phase = phase

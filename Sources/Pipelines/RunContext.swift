@@ -49,7 +49,12 @@ package struct StoredCheckpoint: Sendable {
     package var bytes: Int
 
     package init(
-        name: String, url: URL, step: Int, kind: String, sha256: String, bytes: Int
+        name: String,
+        url: URL,
+        step: Int,
+        kind: String,
+        sha256: String,
+        bytes: Int,
     ) {
         self.name = name
         self.url = url
@@ -77,8 +82,11 @@ package protocol RunContext: AnyObject, Sendable {
 
     /// Calls `write` with a fresh place, then makes what it wrote visible as the newest checkpoint.
     func commit(
-        name: String, step: Int, kind: String, final: Bool,
-        _ write: (URL) throws -> (sha256: String, bytes: Int)
+        name: String,
+        step: Int,
+        kind: String,
+        final: Bool,
+        _ write: (URL) throws -> (sha256: String, bytes: Int),
     ) throws -> StoredCheckpoint
 
     /// The newest whole checkpoint that an earlier try left.

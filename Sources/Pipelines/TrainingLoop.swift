@@ -26,8 +26,10 @@ struct TrainingLoop {
     let schedule: Schedule
 
     init(
-        _ context: any RunContext, _ config: TrainingConfig, stage: String? = nil,
-        _ checkpoints: Checkpoints
+        _ context: any RunContext,
+        _ config: TrainingConfig,
+        stage: String? = nil,
+        _ checkpoints: Checkpoints,
     ) throws {
         self.context = context
         self.config = config
@@ -45,8 +47,9 @@ struct TrainingLoop {
     /// - Throws: `RunError.stopped` after the checkpoint that a stop asks for; `.notFinite` for a loss that is, and
     ///   for parameters that are when they would be written.
     func run(
-        resuming file: CheckpointFile?, _ body: (Int) throws -> Step,
-        afterStep: (Int) throws -> Void
+        resuming file: CheckpointFile?,
+        _ body: (Int) throws -> Step,
+        afterStep: (Int) throws -> Void,
     ) throws {
         var start = 0
         if let file {
@@ -56,7 +59,13 @@ struct TrainingLoop {
             if !file.isFinal { try optimizer.restore { try file.tensor($0) } }
         }
         let progress = Progress(
-            context, phase: "training", unit: "steps", from: start, total: config.steps, stage: stage)
+            context,
+            phase: "training",
+            unit: "steps",
+            from: start,
+            total: config.steps,
+            stage: stage,
+        )
         progress.advance(to: start)
         var lastCheckpoint = ContinuousClock.now
         var logged = (at: ContinuousClock.now, step: start)
@@ -112,13 +121,20 @@ struct TrainingLoop {
     private func save(_ step: Int) throws {
         let prefix = stage.map { "\($0)-" } ?? ""
         try checkpoints.save(
-            context, name: "\(prefix)step-\(String(format: "%08d", step))", step: step,
-            final: false, extra: optimizer.state())
+            context,
+            name: "\(prefix)step-\(String(format: "%08d", step))",
+            step: step,
+            final: false,
+            extra: optimizer.state(),
+        )
     }
 
     private func log(
-        step: Int, _ loss: Float, _ rate: Double, _ terms: [(name: String, value: Tensor)],
-        imagesPerSecond: Double
+        step: Int,
+        _ loss: Float,
+        _ rate: Double,
+        _ terms: [(name: String, value: Tensor)],
+        imagesPerSecond: Double,
     ) throws {
         var data: [String: JSONValue] = [
             "step": .int(Int64(step)), "loss": .double(Double(loss)), "lr": .double(rate),
@@ -145,7 +161,8 @@ extension Optimizer {
             case .bias:
                 Group(
                     rateFactor: groups.biasLearningRateMultiplier,
-                    weightDecay: groups.decayBiases ? config.weightDecay : 0)
+                    weightDecay: groups.decayBiases ? config.weightDecay : 0,
+                )
             case .normWeight, .normBias:
                 Group(weightDecay: groups.decayNorms ? config.weightDecay : 0)
             }
@@ -164,7 +181,11 @@ extension Schedule {
             case .cosine(let final): .cosine(final: final)
             }
         self.init(
-            base: config.optimizer.learningRate, shape: shape, total: config.steps,
-            warmupSteps: config.schedule.warmupSteps, warmupFactor: config.schedule.warmupFactor)
+            base: config.optimizer.learningRate,
+            shape: shape,
+            total: config.steps,
+            warmupSteps: config.schedule.warmupSteps,
+            warmupFactor: config.schedule.warmupFactor,
+        )
     }
 }

@@ -83,7 +83,8 @@ package enum WorkerProcess {
     private static func inputs(of job: JobFile) throws -> RunInputs {
         var inputs = RunInputs()
         if let checkpoint = job.inputs.checkpoint {
-            guard try SHA256.digest(file: URL(filePath: checkpoint.path)).hex == checkpoint.sha256 else {
+            guard try SHA256.digest(file: URL(filePath: checkpoint.path)).hex == checkpoint.sha256
+            else {
                 throw RunError.badCheckpoint("\(checkpoint.path) is not the file that was named")
             }
             inputs.checkpoint = URL(filePath: checkpoint.path)
@@ -91,7 +92,9 @@ package enum WorkerProcess {
         }
         if let architecture = job.inputs.architecture {
             let space = try JSONDecoder().decode(
-                SearchSpace.self, from: Data(architecture.space.canonical.utf8))
+                SearchSpace.self,
+                from: Data(architecture.space.canonical.utf8),
+            )
             inputs.architecture = (space, try Genome(parsing: architecture.genome, in: space))
         }
         return inputs
@@ -102,21 +105,31 @@ package enum WorkerProcess {
             CheckpointFile(
                 name: stored.name,
                 path: stored.url.pathComponents.suffix(3).joined(separator: "/"),
-                kind: stored.kind, step: stored.step, sha256: stored.sha256, bytes: stored.bytes)
+                kind: stored.kind,
+                step: stored.step,
+                sha256: stored.sha256,
+                bytes: stored.bytes,
+            )
         }
         let architectures = try result.architectures.map {
             try JSONDecoder().decode(FoundArchitecture.self, from: Data($0.canonical.utf8))
         }
         return JobOutputs(
-            checkpoint: checkpoint, architectures: architectures.isEmpty ? nil : architectures,
-            metrics: .object(result.metrics))
+            checkpoint: checkpoint,
+            architectures: architectures.isEmpty ? nil : architectures,
+            metrics: .object(result.metrics),
+        )
     }
 
     private static func explanation(of error: any Error) -> ErrorFile {
         switch error {
         case RunError.notFinite(let step, _):
             return ErrorFile(
-                code: "nan_loss", message: "\(error)", retriable: false, step: step)
+                code: "nan_loss",
+                message: "\(error)",
+                retriable: false,
+                step: step,
+            )
         case let error as RunError:
             return ErrorFile(code: error.code, message: "\(error)", retriable: false)
         case let error as FileError where error.isDiskFull:

@@ -64,8 +64,11 @@ final class WorkerRun: RunContext, @unchecked Sendable {
     }
 
     func commit(
-        name: String, step: Int, kind: String, final: Bool,
-        _ write: (URL) throws -> (sha256: String, bytes: Int)
+        name: String,
+        step: Int,
+        kind: String,
+        final: Bool,
+        _ write: (URL) throws -> (sha256: String, bytes: Int),
     ) throws -> StoredCheckpoint {
         try requireCurrent()
         let relative = "epoch-\(epoch.number)/checkpoints/\(name).safetensors"
@@ -74,20 +77,35 @@ final class WorkerRun: RunContext, @unchecked Sendable {
         try requireCurrent()
         try epoch.write(
             CheckpointFile(
-                name: name, path: relative, kind: kind, step: step, sha256: sha256, bytes: bytes))
+                name: name,
+                path: relative,
+                kind: kind,
+                step: step,
+                sha256: sha256,
+                bytes: bytes,
+            )
+        )
         emit(
             "checkpoint.created",
             [
                 "name": .string(name), "path": .string(relative), "step": .int(Int64(step)),
                 "kind": .string(kind), "sha256": .string(sha256), "bytes": .int(Int64(bytes)),
                 "final": .bool(final),
-            ])
+            ],
+        )
         return StoredCheckpoint(
-            name: name, url: url, step: step, kind: kind, sha256: sha256, bytes: bytes)
+            name: name,
+            url: url,
+            step: step,
+            kind: kind,
+            sha256: sha256,
+            bytes: bytes,
+        )
     }
 
     func resumable() throws -> URL? {
-        guard let file = epoch.run.newestCheckpoint(), let path = epoch.run.resolve(file.path) else {
+        guard let file = epoch.run.newestCheckpoint(), let path = epoch.run.resolve(file.path)
+        else {
             return nil
         }
         guard try SHA256.digest(file: URL(filePath: path)).hex == file.sha256 else {
@@ -96,8 +114,10 @@ final class WorkerRun: RunContext, @unchecked Sendable {
                 [
                     "code": "damaged_checkpoint",
                     "message": .string(
-                        "\(file.path) is not what was written; the run starts from its beginning"),
-                ])
+                        "\(file.path) is not what was written; the run starts from its beginning"
+                    ),
+                ],
+            )
             return nil
         }
         return URL(filePath: path)
@@ -118,7 +138,10 @@ final class WorkerRun: RunContext, @unchecked Sendable {
         try requireCurrent()
         try lock.withLock {
             try Files.writeAll(
-                line, to: journalFile.fileDescriptor, path: epoch.candidatesPath)
+                line,
+                to: journalFile.fileDescriptor,
+                path: epoch.candidatesPath,
+            )
         }
     }
 

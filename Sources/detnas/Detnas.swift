@@ -12,5 +12,6 @@ struct Detnas: ParsableCommand {
         version: version,
         subcommands: [
             Serve.self, DatasetCommand.self, Planted.self, Bench.self, WorkerCommand.self,
-        ])
+        ],
+    )
 }

@@ -14,7 +14,8 @@ struct Planted: ParsableCommand {
             Trains one detector supernet in which the output of one operation carries noise, then searches it \
             with several seeds. A search that works has no such operation among its best paths. The supernet \
             is kept in the work folder and used again.
-            """)
+            """,
+    )
 
     @Argument(help: "The fine-tuning to do: a job file of kind detector.finetune.")
     var finetune: String
@@ -51,13 +52,20 @@ struct Planted: ParsableCommand {
             case .search(let search) = try spec(search)
         else { throw ValidationError("a fine-tuning and a search are needed, in this order") }
         let planted = PlantedOptimum(
-            finetune: finetune, search: search, operation: operation, deviation: noise)
+            finetune: finetune,
+            search: search,
+            operation: operation,
+            deviation: noise,
+        )
         let supernet = try planted.train(context("supernet", seed: 0) { say($0) })
         say("supernet: \(supernet.path)")
         var clear = 0
         for seed in 0..<seeds {
             let outcome = try planted.search(
-                supernet, best: best, context("search-\(seed)", seed: UInt64(seed)) { _ in })
+                supernet,
+                best: best,
+                context("search-\(seed)", seed: UInt64(seed)) { _ in },
+            )
             clear += outcome.isClear ? 1 : 0
             say("seed \(seed): spoilt letters in the best \(best) paths: \(outcome.spoilt)")
         }
@@ -78,17 +86,21 @@ struct Planted: ParsableCommand {
     }
 
     private func context(
-        _ name: String, seed: UInt64, _ say: @escaping @Sendable (String) -> Void
+        _ name: String,
+        seed: UInt64,
+        _ say: @escaping @Sendable (String) -> Void,
     ) throws -> FolderRun {
         try FolderRun(
-            folder: URL(filePath: work).appending(path: name), seed: seed,
+            folder: URL(filePath: work).appending(path: name),
+            seed: seed,
             cores: cores.split(separator: ",").compactMap { Int($0) },
             datasetRoots: [URL(filePath: datasets)],
             bind: { core in _ = withUnsafePointer(to: Int32(core)) { cl_set_affinity($0, 1) } },
             report: { type, data in
                 guard type == "metric" || type == "warning" else { return }
                 say("\(type) \(data.canonical)")
-            })
+            },
+        )
     }
 
     /// A line at once, also into a file.

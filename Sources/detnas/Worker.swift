@@ -6,8 +6,10 @@ import Worker
 
 struct WorkerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "worker", abstract: "Works on the job of one run directory.",
-        shouldDisplay: false)
+        commandName: "worker",
+        abstract: "Works on the job of one run directory.",
+        shouldDisplay: false,
+    )
 
     @Argument(help: "The job's run directory.")
     var directory: String

@@ -9,9 +9,14 @@ extension Process {
     /// Makes it the built program, with a limit on the size of the files that it writes, KiB.
     func becomeDetnas(_ detnas: [String], fileLimit: Int? = nil) {
         executableURL = URL(filePath: "/bin/bash")
-        let program = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "detnas")
+        let program = Bundle.main.executableURL?.deletingLastPathComponent().appending(
+            path: "detnas"
+        )
         arguments =
-            ["-c", "ulimit -f \(fileLimit.map { "\($0)" } ?? "unlimited") && exec \"$0\" \"$@\"", program?.path ?? ""]
+            [
+                "-c", "ulimit -f \(fileLimit.map { "\($0)" } ?? "unlimited") && exec \"$0\" \"$@\"",
+                program?.path ?? "",
+            ]
             + detnas
     }
 }
@@ -37,7 +42,9 @@ final class Daemon {
             [
                 "serve", "--data", folder.path, "--datasets", try #require(SharedData.root).path,
                 "--port", "0",
-            ], fileLimit: fileLimit)
+            ],
+            fileLimit: fileLimit,
+        )
         let output = Pipe()
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
@@ -112,7 +119,8 @@ struct DaemonTests {
 
     private func withDaemon(_ body: (Daemon) throws -> Void) throws {
         let folder = FileManager.default.temporaryDirectory.appending(
-            path: "daemon-\(UUID().uuidString)")
+            path: "daemon-\(UUID().uuidString)"
+        )
         defer { try? FileManager.default.removeItem(at: folder) }
         let daemon = try Daemon(folder)
         defer { daemon.stop() }
@@ -151,7 +159,9 @@ struct DaemonTests {
             second.standardError = output
             try second.run()
             let text = String(
-                decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+                decoding: output.fileHandleForReading.readDataToEndOfFile(),
+                as: UTF8.self,
+            )
             second.waitUntilExit()
             #expect(second.terminationStatus != 0)
             #expect(text.contains(daemon.folder.lastPathComponent), "\(text)")
@@ -171,12 +181,16 @@ struct DaemonTests {
                 // The time that curl measured, so that starting curl on a busy core does not count.
                 let curl = Process()
                 curl.executableURL = URL(filePath: "/usr/bin/curl")
-                curl.arguments = ["-sS", "-o", "/dev/null", "-w", "%{time_total}", daemon.url + "/healthz"]
+                curl.arguments = [
+                    "-sS", "-o", "/dev/null", "-w", "%{time_total}", daemon.url + "/healthz",
+                ]
                 let output = Pipe()
                 curl.standardOutput = output
                 try curl.run()
                 let text = String(
-                    decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+                    decoding: output.fileHandleForReading.readDataToEndOfFile(),
+                    as: UTF8.self,
+                )
                 curl.waitUntilExit()
                 slowest = max(slowest, try #require(Double(text)))
                 usleep(20_000)

@@ -105,7 +105,9 @@ struct KilledWorkerTests {
         """
 
     /// Each kind is run once in peace, then again and killed five times at seeded moments.
-    @Test func `twenty kills at random moments of the four kinds change no byte of the results`() throws {
+    @Test func `twenty kills at random moments of the four kinds change no byte of the results`()
+        throws
+    {
         let root = FileManager.default.temporaryDirectory.appending(path: "kills-\(getpid())")
         defer { try? FileManager.default.removeItem(at: root) }
         var random = CounterRandom(seed: 20, stream: "kills")
@@ -120,17 +122,24 @@ struct KilledWorkerTests {
             let seconds = Date().timeIntervalSince(start)
 
             let harried = try WorkerRunner(
-                root, "\(name)-killed", kind: kind, spec: spec, inputs: inputs)
+                root,
+                "\(name)-killed",
+                kind: kind,
+                spec: spec,
+                inputs: inputs,
+            )
             var attempt = 1
             var here = 0
             while here < 5, attempt < 40 {
                 let delay = random.uniform() * max(seconds * 0.6, 0.5)
                 guard try harried.work(attempt: attempt, killAfter: delay) == nil else {
                     // It was done before its time: the job starts over for the kills that remain.
-                    try FileManager.default.contentsOfDirectory(
-                        at: harried.directory, includingPropertiesForKeys: nil
-                    ).filter { $0.lastPathComponent.hasPrefix("epoch-") }
-                        .forEach { try FileManager.default.removeItem(at: $0) }
+                    let names = try FileManager.default.contentsOfDirectory(
+                        atPath: harried.directory.path)
+                    for name in names where name.hasPrefix("epoch-") {
+                        try FileManager.default.removeItem(
+                            at: harried.directory.appending(path: name))
+                    }
                     attempt += 1
                     continue
                 }
@@ -144,31 +153,41 @@ struct KilledWorkerTests {
         }
 
         let pretrained = try compare(
-            "pretrain", kind: "supernet.pretrain",
+            "pretrain",
+            kind: "supernet.pretrain",
             spec: """
                 {\(Self.classification), "space": \(Self.space), \(Self.training),
                  "evaluation": {"paths": 1, "images": 10, "recalibrationImages": 8}}
-                """)
+                """,
+        )
         let tuned = try compare(
-            "finetune", kind: "detector.finetune",
+            "finetune",
+            kind: "detector.finetune",
             spec: """
                 {"train": \(Self.bccd("weights")), \(Self.detector), \(Self.training),
                  "checkpoint": "ckpt_given", "evaluation": {"paths": 0}}
-                """, inputs: pretrained.asInput("final", kind: "supernet"))
+                """,
+            inputs: pretrained.asInput("final", kind: "supernet"),
+        )
         _ = try compare(
-            "search", kind: "search.evolution",
+            "search",
+            kind: "search.evolution",
             spec: """
                 {"checkpoint": "ckpt_given", "train": \(Self.bccd("weights")), "search": \(Self.bccd("architecture")),
                  "population": 8, "generations": 3, "parents": 3, "mutation": 3, "crossover": 3, "objective": "loss",
                  "recalibrationImages": 8, "top": 2}
-                """, inputs: tuned.asInput("final", kind: "detector-supernet"))
+                """,
+            inputs: tuned.asInput("final", kind: "detector-supernet"),
+        )
         _ = try compare(
-            "retrain", kind: "subnet.retrain",
+            "retrain",
+            kind: "subnet.retrain",
             spec: """
                 {"architecture": {"space": \(Self.space), "genome": "0,1,2,3,0,1"},
                  "classification": {\(Self.classification), \(Self.training)},
                  "detection": {"train": \(Self.bccd("weights")), \(Self.detector), \(Self.training)}}
-                """)
+                """,
+        )
         #expect(kills == 20)
     }
 }

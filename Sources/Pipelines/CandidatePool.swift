@@ -86,7 +86,7 @@ private final class Board: @unchecked Sendable {
     func result(at place: Int, waiting seconds: Double) -> Candidate? {
         condition.withLock {
             if results[place] == nil {
-                condition.wait(until: Date(timeIntervalSinceNow: seconds))
+                _ = condition.wait(until: Date(timeIntervalSinceNow: seconds))
             }
             return results[place]
         }

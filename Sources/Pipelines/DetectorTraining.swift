@@ -1,14 +1,14 @@
 // Steps 2 and 5 of DetNAS: a supernet, or one architecture, trained as a detector.
 
-package import Annotations
-package import Configs
-package import Datasets
-package import Detectors
-package import Evaluation
-package import Foundation
-package import NN
-package import SearchSpaces
-package import Torch
+import Annotations
+import Configs
+import Datasets
+import Detectors
+import Evaluation
+import Foundation
+import NN
+import SearchSpaces
+import Torch
 
 struct DetectorTraining {
     let context: any RunContext

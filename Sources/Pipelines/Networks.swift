@@ -1,11 +1,11 @@
 // From configs to networks.
 
-package import Configs
-package import Datasets
-package import Detectors
-package import NN
-package import SearchSpaces
-package import Torch
+import Configs
+import Datasets
+import Detectors
+import NN
+import SearchSpaces
+import Torch
 
 extension RetinaNetSettings {
     init(_ config: DetectorConfig, classes: Int) {

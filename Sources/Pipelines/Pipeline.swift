@@ -3,7 +3,7 @@
 package import Configs
 package import Foundation
 package import SearchSpaces
-package import Torch
+import Torch
 
 /// What other jobs made for a run.
 package struct RunInputs: Sendable {

@@ -1,7 +1,7 @@
 // How far a run is, how fast it goes, and when it will end.
 
-package import Configs
-package import Foundation
+import Configs
+import Foundation
 
 /// Counts units of work and tells, at most once a second and at the end, how far it is.
 final class Progress {

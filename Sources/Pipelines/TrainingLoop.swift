@@ -1,9 +1,9 @@
 // The loop that pretraining, fine-tuning and retraining share: step, watch, log, checkpoint, resume.
 
-package import Configs
-package import Foundation
-package import NN
-package import Torch
+import Configs
+import Foundation
+import NN
+import Torch
 
 /// One training run over one set of parameters.
 ///

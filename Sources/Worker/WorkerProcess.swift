@@ -1,12 +1,12 @@
 // `detnas worker RUNDIR --attempt N`: claims the job, runs its pipeline, and says how it ended.
 
 import CLinux
-package import Configs
-package import Foundation
-package import Jobs
-package import Pipelines
-package import SearchSpaces
-package import Torch
+import Configs
+import Foundation
+import Jobs
+import Pipelines
+import SearchSpaces
+import Torch
 
 package enum WorkerProcess {
     /// Works on the job of a run directory until it is done or told to stop.

@@ -1,11 +1,11 @@
 // One attempt at one job: the files that a pipeline's events, checkpoints and candidates become.
 
 import CLinux
-package import Configs
-package import Foundation
-package import Jobs
-package import Pipelines
-package import SearchSpaces
+import Configs
+import Foundation
+import Jobs
+import Pipelines
+import SearchSpaces
 
 /// A newer attempt has claimed the job; this one must write nothing more.
 struct Superseded: Error {}

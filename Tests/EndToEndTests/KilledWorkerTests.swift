@@ -29,7 +29,7 @@ private struct WorkerRunner {
             .appending(path: "detnas")
         process.arguments = ["worker", directory.path, "--attempt", "\(attempt)"]
         let log = directory.appending(path: "worker.log")
-        FileManager.default.createFile(atPath: log.path, contents: nil)
+        _ = FileManager.default.createFile(atPath: log.path, contents: nil)
         process.standardError = try FileHandle(forWritingTo: log)
         try process.run()
         if let delay {
@@ -135,10 +135,12 @@ struct KilledWorkerTests {
                 guard try harried.work(attempt: attempt, killAfter: delay) == nil else {
                     // It was done before its time: the job starts over for the kills that remain.
                     let names = try FileManager.default.contentsOfDirectory(
-                        atPath: harried.directory.path)
+                        atPath: harried.directory.path
+                    )
                     for name in names where name.hasPrefix("epoch-") {
                         try FileManager.default.removeItem(
-                            at: harried.directory.appending(path: name))
+                            at: harried.directory.appending(path: name)
+                        )
                     }
                     attempt += 1
                     continue

@@ -141,7 +141,8 @@ extension Runs {
                             take in
                             var data = Data(try #require(file.bytes(of: record.name)))
                             if names.contains(record.name), record.type == .float32 {
-                                data = Data(repeating: 0xFF, count: data.count)  // every float a NaN
+                                // Every float a NaN.
+                                data = Data(repeating: 0xFF, count: data.count)
                             }
                             try data.withUnsafeBytes(take)
                         }

@@ -161,6 +161,11 @@ enum StopSignal {
         var action = sigaction()
         action.__sigaction_handler.sa_handler = { _ in StopSignal.received = 1 }
         sigaction(SIGTERM, &action, nil)
+        // A process inherits what the thread that started it had blocked, which may be everything.
+        var order = sigset_t()
+        sigemptyset(&order)
+        sigaddset(&order, SIGTERM)
+        pthread_sigmask(SIG_UNBLOCK, &order, nil)
         signal(SIGINT, SIG_IGN)
         signal(SIGPIPE, SIG_IGN)
         // A write beyond a limit on file sizes fails then, like one on a full disk.

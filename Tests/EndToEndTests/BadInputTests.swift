@@ -62,7 +62,7 @@ struct BadInputTests {
     private func writeJob(_ folder: URL) throws {
         let text = """
             {"format": 1, "id": "job_01arz3ndektsv4rrffq69g5fav", "kind": "supernet.pretrain", "seed": 7,
-             "device": "cpu", "cores": [0], "spec": \(Self.spec(steps: 400)), "inputs": {},
+             "device": "cpu", "cores": [0], "spec": \(Self.spec(steps: 80)), "inputs": {},
              "datasetRoots": ["\(try #require(SharedData.root).path)"]}
             """
         try Data(text.utf8).write(to: folder.appending(path: "job.json"))

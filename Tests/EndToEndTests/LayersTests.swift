@@ -52,16 +52,25 @@ struct LayersTests {
         let files = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
             .filter { $0.hasSuffix(".swift") }.sorted()
         return try files.flatMap { file in
-            try String(contentsOf: folder.appending(path: file), encoding: .utf8)
-                .split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+            try Data(contentsOf: folder.appending(path: file))
+                .split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
                 .compactMap { number, line in
-                    let match = line.prefixMatch(
-                        of:
-                            /(?:@\w+ )?(?:(?:package|internal|private|fileprivate|public) )?import (?:(?:struct|class|enum|func|let|protocol) )?(\w+)/
-                    )
-                    return match.map { ("\(target)/\(file):\(number + 1)", String($0.1)) }
+                    Self.module(line).map { ("\(target)/\(file):\(number + 1)", $0) }
                 }
         }
+    }
+
+    /// The module of an import: `import M`, `package import M`, `@testable import struct M.S`.
+    private static func module(_ line: Data) -> String? {
+        // Few lines begin like one.
+        guard let first = line.first, "@ipf".utf8.contains(first) else { return nil }
+        let words = String(decoding: line, as: UTF8.self).split(separator: " ")
+        guard let place = words.prefix(3).firstIndex(of: "import"), place + 1 < words.count else {
+            return nil
+        }
+        let kinds: Set<Substring> = ["struct", "class", "enum", "func", "let", "var", "protocol"]
+        let name = kinds.contains(words[place + 1]) ? words.last : words[place + 1]
+        return name?.split(separator: ".").first.map(String.init)
     }
 
     @Test func `every Swift target of the manifest is found, with its imports`() throws {

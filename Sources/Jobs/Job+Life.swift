@@ -181,7 +181,7 @@ extension Job {
             guard let unit = data["unit"]?.string, let done = data["done"]?.int,
                 let total = data["total"]?.int
             else { return }
-            if unit != "images" { reached = done }
+            if unit == "steps" || unit == "candidates" { reached = done }
             progress = JobProgress(
                 unit: unit,
                 done: done,

@@ -24,6 +24,10 @@ private let folder = URL(filePath: #filePath).deletingLastPathComponent()
         )
         seen.insert(name)
     }
+    for name in files where !name.contains("/") && !name.hasSuffix(".pipeline.json") {
+        _ = try JobRequest.resolve(try read(name)).get()
+        seen.insert(name)
+    }
     for folder in folders {
         let names = steps.map { "\(folder)/\($0).json" }
         let pipeline: JSONValue = [

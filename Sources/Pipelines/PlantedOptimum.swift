@@ -32,7 +32,8 @@ package struct PlantedOptimum: Sendable {
     /// How often the operation stands in the best paths of one search.
     package struct Outcome: Sendable {
         package var seed: UInt64
-        /// Spoilt letters of each of the best paths, the best first.
+        /// The best paths, the best first, and how many spoilt letters each has.
+        package var best: [Genome]
         package var spoilt: [Int]
         package var isClear: Bool { spoilt.allSatisfy { $0 == 0 } }
     }
@@ -81,10 +82,11 @@ package struct PlantedOptimum: Sendable {
         ).run()
         let space = file.metadata.space
         let letter = space.operations.firstIndex(of: operation)
-        let spoilt = try result.architectures.prefix(best).map { found in
-            let genome = try Genome(parsing: found["genome"]?.string ?? "", in: space)
-            return genome.letters.count { Int($0) == letter }
+        let genomes = try result.architectures.prefix(best).map {
+            try Genome(parsing: $0["genome"]?.string ?? "", in: space)
         }
-        return Outcome(seed: context.seed, spoilt: spoilt)
+        return Outcome(
+            seed: context.seed, best: genomes,
+            spoilt: genomes.map { $0.letters.count { Int($0) == letter } })
     }
 }

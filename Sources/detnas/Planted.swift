@@ -33,7 +33,7 @@ struct Planted: ParsableCommand {
     var operation = "shuffle_5x5"
 
     @Option(help: "Deviation of the noise, as a share of the output's root mean square.")
-    var noise = 0.7
+    var noise = 2.0
 
     @Option(help: "How many searches, with seeds 0, 1, ...")
     var seeds = 10
@@ -68,6 +68,7 @@ struct Planted: ParsableCommand {
             )
             clear += outcome.isClear ? 1 : 0
             say("seed \(seed): spoilt letters in the best \(best) paths: \(outcome.spoilt)")
+            for genome in outcome.best { say("    \(genome)") }
         }
         say("clear in \(clear) of \(seeds) searches")
         if clear * 10 < seeds * 9 { throw ExitCode.failure }

@@ -86,7 +86,9 @@ package struct PlantedOptimum: Sendable {
             try Genome(parsing: $0["genome"]?.string ?? "", in: space)
         }
         return Outcome(
-            seed: context.seed, best: genomes,
-            spoilt: genomes.map { $0.letters.count { Int($0) == letter } })
+            seed: context.seed,
+            best: genomes,
+            spoilt: genomes.map { $0.letters.count { Int($0) == letter } },
+        )
     }
 }

@@ -2,7 +2,6 @@
 #pragma once
 #define CT_NAMES(X) \
   X(ct_set_threads) \
-  X(ct_set_matmul_precision) \
   X(ct_version) \
   X(ct_cuda_count) \
   X(ct_set_grad_enabled) \
@@ -11,7 +10,6 @@
   X(ct_from_bytes) \
   X(ct_full) \
   X(ct_normal_like) \
-  X(ct_arange) \
   X(ct_copy_out) \
   X(ct_assign) \
   X(ct_info) \

@@ -30,9 +30,6 @@ extern "C" {
 CT ct_set_threads(int count) {
   return guarded([&] { at::set_num_threads(count); });
 }
-CT ct_set_matmul_precision(const char *name) {
-  return guarded([&] { at::globalContext().setFloat32MatmulPrecision(name); });
-}
 CT ct_version(const char **out) {
   return guarded([&] { *out = TORCH_VERSION; });
 }
@@ -69,9 +66,6 @@ CT ct_normal_like(ct_tensor t, uint64_t seed, ct_tensor *out) {
     auto values = at::empty(like.sizes(), at::TensorOptions().dtype(like.scalar_type()));
     *out = handle(values.normal_(0, 1, generator).to(like.device()));
   });
-}
-CT ct_arange(int64_t count, int type, int device, ct_tensor *out) {
-  return guarded([&] { *out = handle(at::arange(count, options(type, device))); });
 }
 CT ct_copy_out(ct_tensor t, void *bytes, size_t size) {
   return guarded([&] {

@@ -22,7 +22,6 @@ __attribute__((warn_unused_result)) ct_error ct_load(const char *library, const 
 
 // Process
 CT ct_set_threads(int count);
-CT ct_set_matmul_precision(const char *name);
 CT ct_version(const char **out);
 CT ct_cuda_count(int *out);
 CT ct_set_grad_enabled(bool enabled, bool *was);
@@ -37,7 +36,6 @@ CT ct_from_bytes(const void *bytes, const int64_t *shape, int rank, int type, in
 CT ct_full(const int64_t *shape, int rank, double value, int type, int device, ct_tensor *out);
 // Standard normal values shaped like `t`: a function of the seed alone.
 CT ct_normal_like(ct_tensor t, uint64_t seed, ct_tensor *out);
-CT ct_arange(int64_t count, int type, int device, ct_tensor *out);
 CT ct_copy_out(ct_tensor t, void *bytes, size_t size);
 CT ct_assign(ct_tensor t, ct_tensor source);
 CT ct_info(ct_tensor t, int *rank, int64_t *shape, int *type, int *device);

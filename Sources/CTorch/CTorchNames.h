@@ -31,6 +31,7 @@
   X(ct_relu) \
   X(ct_sigmoid) \
   X(ct_exp) \
+  X(ct_softmax) \
   X(ct_sum) \
   X(ct_mean) \
   X(ct_matmul) \
@@ -57,4 +58,7 @@
   X(ct_match_anchors) \
   X(ct_focal_loss_sum) \
   X(ct_detect) \
-  X(ct_nms)
+  X(ct_nms) \
+  X(ct_propose) \
+  X(ct_detect_regions) \
+  X(ct_roi_align)

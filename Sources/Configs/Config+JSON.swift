@@ -7,5 +7,5 @@ extension Pixels {
 
 extension DetectorConfig {
     /// Every field, as it reads in a spec.
-    package var json: JSONValue { Form.object.write(self) }
+    package var json: JSONValue { Form.detector.write(self) }
 }

@@ -37,6 +37,32 @@ struct Field<Root> {
     }
 }
 
+extension Field {
+    /// A field of a part of `Whole` as a field of the whole, for as long as the whole has that part.
+    fileprivate func lifted<Whole>(
+        _ embed: @escaping (Root) -> Whole,
+        _ extract: @escaping (Whole) -> Root?,
+    ) -> Field<Whole> {
+        Field<Whole>(name: name, isRequired: isRequired) { json, place, faults, whole in
+            guard var part = extract(whole) else { return }
+            read(json, place, &faults, &part)
+            whole = embed(part)
+        } write: { extract($0).map(write) ?? .null }
+    }
+
+    private init(
+        name: String,
+        isRequired: Bool,
+        read: @escaping (JSONValue, String, inout [Violation], inout Root) -> Void,
+        write: @escaping (Root) -> JSONValue,
+    ) {
+        self.name = name
+        self.isRequired = isRequired
+        self.read = read
+        self.write = write
+    }
+}
+
 /// Something that must hold between fields, each of them fine alone.
 struct Rule<Root> {
     /// Those that the rule looks at, such as `schedule/at`. The first is blamed; with none, the
@@ -57,6 +83,22 @@ struct Rule<Root> {
         self.code = code
         self.allowed = allowed
         self.fault = fault
+    }
+
+    private init(
+        fields: [String],
+        code: Violation.Code,
+        allowed: String?,
+        fault: @escaping (Root) -> String?,
+    ) {
+        self.fields = fields
+        self.code = code
+        self.allowed = allowed
+        self.fault = fault
+    }
+
+    fileprivate func lifted<Whole>(_ extract: @escaping (Whole) -> Root?) -> Rule<Whole> {
+        Rule<Whole>(fields: fields, code: code, allowed: allowed) { extract($0).flatMap(fault) }
     }
 
     func check(_ root: Root, at place: String, _ faults: inout [Violation]) {
@@ -140,6 +182,20 @@ struct Variant<Value> {
         self.name = name
         self.matches = matches
         table = Table(blank: blank, fields: fields, rules: rules, others: ["kind"])
+    }
+
+    /// A case whose payload is an object of its own.
+    init<Payload: Fielded>(
+        _ name: String,
+        _ embed: @escaping (Payload) -> Value,
+        _ extract: @escaping (Value) -> Payload?,
+    ) {
+        self.init(
+            name,
+            embed(.blank),
+            Payload.fields.map { $0.lifted(embed, extract) },
+            rules: Payload.rules.map { $0.lifted(extract) },
+        ) { extract($0) != nil }
     }
 }
 

@@ -32,7 +32,7 @@ extension FinetuneConfig: Fielded {
             Field("checkpoint", \.checkpoint, .optional(.reference(to: .checkpoint))),
             Field("space", \.space, .optional(.space)),
             Field("shuffle", \.shuffle, .optional(.int(1...2))),
-            Field("detector", \.detector, .object),
+            Field("detector", \.detector, .detector),
             Field("image", \.image, .object),
             Field("training", \.training, .detector, required: true),
             Field("evaluation", \.evaluation, .object),

@@ -85,7 +85,7 @@ extension RetrainConfig.Detection: Fielded {
         [
             Field("train", \.train, .object, required: true),
             Field("validation", \.validation, .optional(.object)),
-            Field("detector", \.detector, .object),
+            Field("detector", \.detector, .detector),
             Field("image", \.image, .object),
             Field("training", \.training, .detector, required: true),
         ]

@@ -1,4 +1,4 @@
-// A detector: backbone, pyramid, head. Two-stage heads will be further cases of `DetectionHead`.
+// A detector: backbone, pyramid, head.
 
 package import NN
 package import SearchSpaces
@@ -27,35 +27,86 @@ package struct ObjectTargets: Sendable {
     }
 }
 
+/// The sides of an image, pixels of the network's input, without padding.
+package typealias ImageSides = (width: Double, height: Double)
+
 /// A scalar to go down, and what it is made of.
 package struct DetectionLoss {
     package var total: Tensor
     package var terms: [(name: String, value: Tensor)]
+
+    init(_ terms: [(name: String, value: Tensor)]) throws {
+        guard let first = terms.first else { throw TorchError("a loss without terms") }
+        total = try terms.dropFirst().reduce(first.value) { try $0 + $1.value }
+        self.terms = terms
+    }
 }
 
 /// What turns pyramid levels into losses and boxes.
 protocol DetectionHead: Module {
-    func loss(_ levels: [Tensor], _ objects: [ObjectTargets]) throws -> DetectionLoss
-    func detect(_ levels: [Tensor], sizes: [(width: Double, height: Double)]) throws
+    /// Whether it has batch norms, so that each path needs statistics of its own.
+    var hasBatchNorm: Bool { get }
+
+    /// - Parameter seed: which anchors and regions are sampled, where the loss is on a sample.
+    func loss(
+        _ levels: [Tensor],
+        _ objects: [ObjectTargets],
+        sizes: [ImageSides],
+        _ mode: Mode,
+        seed: UInt64,
+    ) throws -> DetectionLoss
+
+    func detect(_ levels: [Tensor], sizes: [ImageSides], _ mode: Mode) throws
         -> [[BoxKernels.Found]]
+
+    /// Loss and boxes of the same outputs; the loss's sample is that of seed 0.
+    func evaluate(
+        _ levels: [Tensor],
+        _ objects: [ObjectTargets],
+        sizes: [ImageSides],
+        _ mode: Mode,
+    ) throws -> (loss: DetectionLoss, found: [[BoxKernels.Found]])
+
+    /// Runs its batch norms over all batches together.
+    ///
+    /// - Parameters:
+    ///   - levels: for each level, for each batch.
+    ///   - sizes: for each batch.
+    func calibrate(_ levels: [[Tensor]], sizes: [[ImageSides]], _ mode: Mode) throws
+}
+
+/// How a detector is built over a backbone.
+package enum DetectorSettings: Sendable {
+    case retinaNet(RetinaNetSettings)
+    case fasterRCNN(FasterRCNNSettings)
+
+    fileprivate var pyramid: PyramidSettings {
+        switch self {
+        case .retinaNet(let settings): settings.pyramid
+        case .fasterRCNN(let settings): settings.pyramid
+        }
+    }
 }
 
 package struct Detector: Module {
     package var backbone: Supernet
     private let pyramid: FeaturePyramid
     private let head: any DetectionHead
+    private let pyramidHasBatchNorm: Bool
 
-    /// A RetinaNet over `backbone`.
-    package init(_ path: ParameterPath, _ backbone: Supernet, _ settings: RetinaNetSettings) throws
-    {
+    package init(_ path: ParameterPath, _ backbone: Supernet, _ settings: DetectorSettings) throws {
         self.backbone = backbone
         pyramid = try FeaturePyramid(
             path / "neck",
             widths: backbone.space.stages.map(\.width),
-            channels: settings.channels,
-            levels: settings.levels,
+            settings.pyramid,
         )
-        head = try RetinaNetHead(path / "head", settings)
+        pyramidHasBatchNorm = settings.pyramid.norm == .batch
+        head =
+            switch settings {
+            case .retinaNet(let settings): try RetinaNetHead(path / "head", settings)
+            case .fasterRCNN(let settings): try FasterRCNNHead(path / "head", settings)
+            }
     }
 
     package var parameters: [Parameter] {
@@ -65,48 +116,89 @@ package struct Detector: Module {
     /// - Parameters:
     ///   - images: `[n, 3, h, w]`, h and w multiples of 32.
     ///   - objects: one for each image.
+    ///   - sizes: one for each image.
+    ///   - seed: which anchors and regions are sampled, where the loss is on a sample.
     package func loss(
         _ images: Tensor,
         _ objects: [ObjectTargets],
+        sizes: [ImageSides],
         _ genome: Genome?,
         _ mode: Mode,
+        seed: UInt64 = 0,
     ) throws -> DetectionLoss {
-        try head.loss(levels(images, genome, mode), objects)
+        try check(images, sizes, objects)
+        return try head.loss(
+            levels(images, genome, mode),
+            objects,
+            sizes: sizes,
+            mode,
+            seed: seed,
+        )
     }
 
     /// Boxes in pixels of the network's input, clipped to `sizes`.
     package func detect(
         _ images: Tensor,
-        sizes: [(width: Double, height: Double)],
+        sizes: [ImageSides],
         _ genome: Genome?,
         _ mode: Mode,
     ) throws -> [[BoxKernels.Found]] {
-        try head.detect(levels(images, genome, mode), sizes: sizes)
+        try check(images, sizes)
+        return try head.detect(levels(images, genome, mode), sizes: sizes, mode)
     }
 
     /// Loss and boxes of one forward pass.
     package func evaluate(
         _ images: Tensor,
         _ objects: [ObjectTargets],
-        sizes: [(width: Double, height: Double)],
+        sizes: [ImageSides],
         _ genome: Genome?,
         _ mode: Mode,
     ) throws -> (loss: Double, found: [[BoxKernels.Found]]) {
-        let levels = try levels(images, genome, mode)
-        let loss = try Double(head.loss(levels, objects).total.item())
-        return (loss, try head.detect(levels, sizes: sizes))
+        try check(images, sizes, objects)
+        let (loss, found) = try head.evaluate(
+            levels(images, genome, mode),
+            objects,
+            sizes: sizes,
+            mode,
+        )
+        return (try Double(loss.total.item()), found)
     }
 
     /// The statistics of one path's batch norms over `batches`, pooled exactly, layer by layer.
     ///
-    /// Pyramid and head have no batch norm, so the backbone alone runs.
-    package func recalibrate(_ batches: [Tensor], _ genome: Genome?) throws -> NormStatistics {
+    /// The detector runs no further than its last batch norm.
+    /// - Parameter sizes: of the images of each batch.
+    package func recalibrate(_ batches: [Tensor], sizes: [[ImageSides]], _ genome: Genome?) throws
+        -> NormStatistics
+    {
+        for (images, sizes) in zip(batches, sizes) { try check(images, sizes) }
         let statistics = NormStatistics()
-        try withoutGradients { _ = try backbone(batches, genome, .calibration(statistics)) }
+        try withoutGradients {
+            let mode = Mode.calibration(statistics)
+            let stages = try backbone(batches, genome, mode)
+            guard pyramidHasBatchNorm || head.hasBatchNorm else { return }
+            let levels = try pyramid(stages, mode)
+            if head.hasBatchNorm { try head.calibrate(levels, sizes: sizes, mode) }
+        }
         return statistics
     }
 
     private func levels(_ images: Tensor, _ genome: Genome?, _ mode: Mode) throws -> [Tensor] {
-        try pyramid(backbone([images], genome, mode).map { $0[0] })
+        try pyramid(backbone([images], genome, mode), mode).map { $0[0] }
+    }
+
+    private func check(
+        _ images: Tensor,
+        _ sizes: [ImageSides],
+        _ objects: [ObjectTargets]? = nil,
+    ) throws(TorchError) {
+        let count = images.shape.first ?? 0
+        guard sizes.count == count else {
+            throw TorchError("the sizes of \(sizes.count) images for a batch of \(count)")
+        }
+        if let objects, objects.count != count {
+            throw TorchError("the objects of \(objects.count) images for a batch of \(count)")
+        }
     }
 }

@@ -6,12 +6,19 @@ package import Torch
 
 /// Everything that a RetinaNet is built from; sizes in pixels of the network's input.
 package struct RetinaNetSettings: Sendable {
+    /// What the losses are divided by.
+    package enum Normaliser: Sendable {
+        /// Scores by positives + images, boxes by 4 x positives: the official code.
+        case official
+        /// Both by positives: mmdetection.
+        case positives
+    }
+
     package var classes: Int
-    package var channels: Int
+    package var pyramid: PyramidSettings
     package var towerConvolutions: Int
     /// Groups of the group norm after each tower convolution; nil: none, as in the official code.
     package var groups: Int?
-    package var levels: ClosedRange<Int>
     /// The first anchor size of each level.
     package var anchorSizes: [Double]
     package var octaveScales: Int
@@ -20,9 +27,15 @@ package struct RetinaNetSettings: Sendable {
     package var backgroundIoU: Double
     package var focalGamma: Double
     package var focalAlpha: Double
+    /// 0: the absolute difference.
     package var smoothL1Beta: Double
+    package var normaliser = Normaliser.official
     package var prior: Double
     package var thresholds: BoxKernels.Thresholds
+    package var coder = BoxCoder(weights: [10, 10, 5, 5], .modern)
+
+    package var channels: Int { pyramid.channels }
+    package var levels: ClosedRange<Int> { pyramid.levels }
 
     package init(
         classes: Int,
@@ -47,10 +60,13 @@ package struct RetinaNetSettings: Sendable {
         ),
     ) {
         self.classes = classes
-        self.channels = channels
+        pyramid = PyramidSettings(
+            channels: channels,
+            levels: levels,
+            coarser: .convolved(fromBackbone: false, relu: true),
+        )
         self.towerConvolutions = towerConvolutions
         self.groups = groups
-        self.levels = levels
         self.anchorSizes = anchorSizes
         self.octaveScales = octaveScales
         self.ratios = ratios
@@ -108,62 +124,79 @@ struct RetinaNetHead: DetectionHead {
                 size: $1,
                 octaveScales: settings.octaveScales,
                 ratios: settings.ratios,
+                settings.coder.convention,
             )
         }
     }
+
+    var hasBatchNorm: Bool { false }
 
     var parameters: [Parameter] {
         classTower.parameters + boxTower.parameters + scores.parameters + offsets.parameters
     }
 
-    /// One level's outputs: logits `[n, a, classes]`, offsets `[n, a, 4]`, and its anchors.
-    private struct LevelOutput {
-        var logits: Tensor
-        var offsets: Tensor
-        var anchors: [Float]
-    }
-
     private func outputs(_ levels: [Tensor]) throws -> [LevelOutput] {
         try zip(levels, grids).map { level, grid in
-            let shape = level.shape
-            func flat(_ x: Tensor, _ width: Int) throws -> Tensor {
-                try x.permute([0, 2, 3, 1]).reshape([shape[0], -1, width])
-            }
-            return LevelOutput(
-                logits: try flat(scores(classTower(level)), settings.classes),
-                offsets: try flat(offsets(boxTower(level)), 4),
-                anchors: grid.boxes(height: shape[2], width: shape[3]),
+            try LevelOutput(
+                logits: scores(classTower(level)),
+                classes: settings.classes,
+                offsets: offsets(boxTower(level)),
+                grid,
             )
         }
     }
 
-    func loss(_ levels: [Tensor], _ objects: [ObjectTargets]) throws -> DetectionLoss {
+    func loss(
+        _ levels: [Tensor],
+        _ objects: [ObjectTargets],
+        sizes: [ImageSides],
+        _ mode: Mode,
+        seed: UInt64,
+    ) throws -> DetectionLoss { try loss(outputs(levels), objects) }
+
+    func detect(_ levels: [Tensor], sizes: [ImageSides], _ mode: Mode) throws
+        -> [[BoxKernels.Found]]
+    { try detect(outputs(levels), sizes: sizes) }
+
+    func evaluate(
+        _ levels: [Tensor],
+        _ objects: [ObjectTargets],
+        sizes: [ImageSides],
+        _ mode: Mode,
+    ) throws -> (loss: DetectionLoss, found: [[BoxKernels.Found]]) {
         let outputs = try outputs(levels)
+        return (try loss(outputs, objects), try detect(outputs, sizes: sizes))
+    }
+
+    func calibrate(_ levels: [[Tensor]], sizes: [[ImageSides]], _ mode: Mode) throws {}
+
+    /// All anchors have a part in it, whatever the images' sizes.
+    private func loss(_ outputs: [LevelOutput], _ objects: [ObjectTargets]) throws -> DetectionLoss
+    {
         let anchors = outputs.flatMap(\.anchors)
         let anchorCount = anchors.count / 4
         var classTargets: [Int32] = []
         var rows: [Int64] = []
         var boxTargets: [Float] = []
-        let images = levels.first?.shape[0] ?? 0
-        guard objects.count == images else {
-            throw TorchError("the objects of \(objects.count) images for a batch of \(images)")
-        }
+        let convention = settings.coder.convention
         for (image, targets) in objects.enumerated() {
             try targets.check(classes: settings.classes)
+            let boxes = convention.boxes(targets.boxes)
             let matches = try BoxKernels.match(
                 anchors: anchors,
-                objects: targets.boxes,
+                objects: boxes,
                 foreground: settings.foregroundIoU,
                 background: settings.backgroundIoU,
                 keepBest: true,
+                convention,
             )
             for (anchor, match) in matches.enumerated() {
                 classTargets.append(match < 0 ? match : Int32(targets.labels[Int(match)]))
                 guard match >= 0 else { continue }
                 rows.append(Int64(image * anchorCount + anchor))
                 let object = Int(match) * 4
-                boxTargets += BoxCoder.encode(
-                    targets.boxes[object..<object + 4],
+                boxTargets += settings.coder.encode(
+                    boxes[object..<object + 4],
                     relativeTo: anchors[anchor * 4..<anchor * 4 + 4],
                 )
             }
@@ -177,82 +210,48 @@ struct RetinaNetHead: DetectionHead {
             device: device,
         )
         let positives = rows.count
-        // Normalised as in the official code: by positives + images, and by 4 x positives.
+        let (scoreCount, boxCount) =
+            switch settings.normaliser {
+            case .official: (positives + objects.count, max(1, 4 * positives))
+            case .positives: (max(1, positives), max(1, positives))
+            }
         let classLoss =
             try logits.focalLossSum(
                 targets: targets,
                 alpha: settings.focalAlpha,
                 gamma: settings.focalGamma,
-            )
-            * (1 / Double(positives + objects.count))
-        guard positives > 0 else {
-            return DetectionLoss(total: classLoss, terms: [("lossCls", classLoss)])
-        }
+            ) * (1 / Double(scoreCount))
+        guard positives > 0 else { return try DetectionLoss([("lossCls", classLoss)]) }
         let predicted = try offsets.reshape([-1, 4])
             .select(rows: Tensor(rows, shape: [positives], device: device))
         let boxLoss =
             try predicted.smoothL1Sum(
                 Tensor(boxTargets, shape: [positives, 4], device: device),
                 beta: settings.smoothL1Beta,
-            ) * (1 / Double(4 * positives))
-        return DetectionLoss(
-            total: try classLoss + boxLoss,
-            terms: [("lossCls", classLoss), ("lossBox", boxLoss)],
-        )
+            ) * (1 / Double(boxCount))
+        return try DetectionLoss([("lossCls", classLoss), ("lossBox", boxLoss)])
     }
 
-    func detect(_ levels: [Tensor], sizes: [(width: Double, height: Double)]) throws
+    private func detect(_ outputs: [LevelOutput], sizes: [ImageSides]) throws
         -> [[BoxKernels.Found]]
     {
-        let images = levels.first?.shape[0] ?? 0
-        guard sizes.count == images else {
-            throw TorchError("the sizes of \(sizes.count) images for a batch of \(images)")
-        }
-        let outputs = try outputs(levels).map {
-            (logits: try $0.logits.floats(), offsets: try $0.offsets.floats(), anchors: $0.anchors)
-        }
+        let read = try ReadLevels(outputs, classes: settings.classes)
+        let convention = settings.coder.convention
         return try sizes.enumerated().map { image, size in
-            try withPointers(outputs, image: image) { pointers in
-                try BoxKernels.detect(
-                    pointers,
-                    classes: settings.classes,
-                    width: size.width,
-                    height: size.height,
-                    thresholds: settings.thresholds,
-                    weights: BoxCoder.weights,
+            try read.withPointers(image: image) { pointers in
+                convention.modern(
+                    try BoxKernels.detect(
+                        pointers,
+                        classes: settings.classes,
+                        width: size.width,
+                        height: size.height,
+                        thresholds: settings.thresholds,
+                        weights: settings.coder.weights,
+                        convention,
+                    )
                 )
             }
         }
-    }
-
-    /// Calls `body` with pointers into every level's outputs for one image.
-    private func withPointers<Result>(
-        _ levels: [(logits: [Float], offsets: [Float], anchors: [Float])],
-        image: Int,
-        _ body: ([BoxKernels.Level]) throws -> Result,
-    ) throws -> Result {
-        func next(_ index: Int, _ made: [BoxKernels.Level]) throws -> Result {
-            guard index < levels.count else { return try body(made) }
-            let level = levels[index]
-            let count = level.anchors.count / 4
-            return try level.logits.withUnsafeBufferPointer { logits in
-                try level.offsets.withUnsafeBufferPointer { offsets in
-                    try level.anchors.withUnsafeBufferPointer { anchors in
-                        guard let l = logits.baseAddress, let o = offsets.baseAddress,
-                            let a = anchors.baseAddress
-                        else { return try next(index + 1, made) }
-                        let pointers = BoxKernels.Level(
-                            logits: l + image * count * settings.classes,
-                            offsets: o + image * count * 4,
-                            anchors: a,
-                            count: count,
-                        )
-                        return try next(index + 1, made + [pointers])
-                    }
-                }
-            }
-        }
-        return try next(0, [])
     }
 }
 

@@ -151,6 +151,9 @@ CT ct_sigmoid(ct_tensor a, ct_tensor *out) {
 CT ct_exp(ct_tensor a, ct_tensor *out) {
   return guarded([&] { *out = handle(at::exp(tensor(a))); });
 }
+CT ct_softmax(ct_tensor a, ct_tensor *out) {
+  return guarded([&] { *out = handle(at::softmax(tensor(a), -1)); });
+}
 CT ct_sum(ct_tensor a, const int64_t *dims, int count, ct_tensor *out) {
   return guarded([&] { *out = handle(count ? at::sum(tensor(a), ints(dims, count)) : at::sum(tensor(a))); });
 }

@@ -1,25 +1,12 @@
 // Box matching, focal loss, decoding and class-wise suppression: the only logic on this side.
+#include "boxes.h"
 #include "guarded.h"
 
-#include <algorithm>
-#include <cmath>
-#include <numeric>
 #include <torch/csrc/autograd/custom_function.h>
-#include <vector>
 
 namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-float area(const float *box) { return std::max(0.f, box[2] - box[0]) * std::max(0.f, box[3] - box[1]); }
-
-float overlap(const float *a, const float *b) {
-  const float width = std::min(a[2], b[2]) - std::max(a[0], b[0]);
-  const float height = std::min(a[3], b[3]) - std::max(a[1], b[1]);
-  if (width <= 0 || height <= 0) return 0;
-  const float both = width * height;
-  return both / (area(a) + area(b) - both);
-}
 
 /// FL(p_t) = -alpha_t (1 - p_t)^gamma log(p_t), summed (Lin et al. 2017, arXiv:1708.02002).
 struct FocalLoss : torch::autograd::Function<FocalLoss> {
@@ -75,34 +62,18 @@ at::Tensor composed_focal_loss(const at::Tensor &logits, const at::Tensor &targe
   auto weight = (one_hot * alpha + (1 - one_hot) * (1 - alpha)) * (1 - log_p.exp()).pow(gamma);
   return -(weight * log_p * kept).sum();
 }
-
-void suppress(const float *boxes, const float *scores, const int32_t *labels, int64_t count, double threshold, int64_t limit, std::vector<int32_t> &kept) {
-  std::vector<int32_t> order(count);
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return scores[a] > scores[b]; });
-  std::vector<char> gone(count);
-  for (int64_t i = 0; i < count && static_cast<int64_t>(kept.size()) < limit; i++) {
-    const int32_t best = order[i];
-    if (gone[best]) continue;
-    kept.push_back(best);
-    for (int64_t j = i + 1; j < count; j++) {
-      const int32_t other = order[j];
-      if (!gone[other] && labels[other] == labels[best] && overlap(boxes + 4 * best, boxes + 4 * other) > threshold) gone[other] = 1;
-    }
-  }
-}
 } // namespace
 
 extern "C" {
 
-CT ct_match_anchors(const float *anchors, int64_t anchor_count, const float *objects, int64_t object_count, double foreground, double background, bool keep_best, int32_t *out) {
+CT ct_match_anchors(const float *anchors, int64_t anchor_count, const float *objects, int64_t object_count, double foreground, double background, bool keep_best, double edge, int32_t *out) {
   return guarded([&] {
     std::vector<float> best_of_object(object_count, 0.f), best_of_anchor(anchor_count, 0.f);
     std::vector<float> all(static_cast<size_t>(anchor_count * object_count));
     for (int64_t a = 0; a < anchor_count; a++) {
       int32_t best = -1;
       for (int64_t o = 0; o < object_count; o++) {
-        const float value = overlap(anchors + 4 * a, objects + 4 * o);
+        const float value = box_overlap(anchors + 4 * a, objects + 4 * o, static_cast<float>(edge));
         all[a * object_count + o] = value;
         if (value > best_of_anchor[a]) { best_of_anchor[a] = value; best = static_cast<int32_t>(o); }
         best_of_object[o] = std::max(best_of_object[o], value);
@@ -133,20 +104,19 @@ CT ct_focal_loss_sum(ct_tensor logits, ct_tensor targets, double alpha, double g
   });
 }
 
-CT ct_nms(const float *boxes, const float *scores, const int32_t *labels, int64_t count, double threshold, int32_t *kept, int64_t *kept_count) {
+CT ct_nms(const float *boxes, const float *scores, const int32_t *labels, int64_t count, double threshold, double edge, int32_t *kept, int64_t *kept_count) {
   return guarded([&] {
-    std::vector<int32_t> result;
-    suppress(boxes, scores, labels, count, threshold, count, result);
+    const auto result = suppress_boxes(boxes, scores, labels, count, threshold, count, static_cast<float>(edge));
     std::copy(result.begin(), result.end(), kept);
     *kept_count = static_cast<int64_t>(result.size());
   });
 }
 
-CT ct_detect(const ct_level *levels, int level_count, int64_t classes, double width, double height, double score_threshold, int64_t per_level, double nms, int64_t limit, const double weights[4], ct_detection *out, int64_t *out_count) {
+CT ct_detect(const ct_level *levels, int level_count, int64_t classes, double width, double height, double score_threshold, int64_t per_level, double nms, int64_t limit, const double weights[4], double edge, ct_detection *out, int64_t *out_count) {
   return guarded([&] {
     std::vector<float> boxes, scores;
     std::vector<int32_t> labels;
-    const double cap = std::log(1000.0 / 16);
+    const BoxDecoder decode{weights, edge, width, height};
     // sigmoid(x) > t exactly where x > logit(t): no exponential for what is dropped.
     const float cut = static_cast<float>(std::log(score_threshold / (1 - score_threshold)));
     for (int l = 0; l < level_count; l++) {
@@ -154,26 +124,17 @@ CT ct_detect(const ct_level *levels, int level_count, int64_t classes, double wi
       std::vector<std::pair<float, int64_t>> picked;
       for (int64_t i = 0; i < level.count * classes; i++)
         if (level.logits[i] > cut) picked.emplace_back(level.logits[i], i);
-      auto before = [](const auto &a, const auto &b) { return a.first > b.first || (a.first == b.first && a.second < b.second); };
-      const int64_t keep = std::min<int64_t>(per_level, static_cast<int64_t>(picked.size()));
-      std::partial_sort(picked.begin(), picked.begin() + keep, picked.end(), before);
+      const int64_t keep = sort_best(picked, per_level);
       for (int64_t i = 0; i < keep; i++) {
         const int64_t anchor = picked[i].second / classes;
-        const float *a = level.anchors + 4 * anchor, *d = level.deltas + 4 * anchor;
-        const double w = a[2] - a[0], h = a[3] - a[1];
-        const double x = a[0] + w / 2 + d[0] / weights[0] * w, y = a[1] + h / 2 + d[1] / weights[1] * h;
-        const double bw = std::exp(std::min<double>(d[2] / weights[2], cap)) * w;
-        const double bh = std::exp(std::min<double>(d[3] / weights[3], cap)) * h;
-        const double corners[4] = {std::clamp(x - bw / 2, 0.0, width), std::clamp(y - bh / 2, 0.0, height),
-                                   std::clamp(x + bw / 2, 0.0, width), std::clamp(y + bh / 2, 0.0, height)};
-        if (!(corners[2] > corners[0] && corners[3] > corners[1])) continue;
-        for (double corner : corners) boxes.push_back(static_cast<float>(corner));
+        float corners[4];
+        if (!decode(level.anchors + 4 * anchor, level.deltas + 4 * anchor, corners)) continue;
+        boxes.insert(boxes.end(), corners, corners + 4);
         scores.push_back(1 / (1 + std::exp(-picked[i].first)));
         labels.push_back(static_cast<int32_t>(picked[i].second % classes));
       }
     }
-    std::vector<int32_t> kept;
-    suppress(boxes.data(), scores.data(), labels.data(), static_cast<int64_t>(scores.size()), nms, limit, kept);
+    const auto kept = suppress_boxes(boxes.data(), scores.data(), labels.data(), static_cast<int64_t>(scores.size()), nms, limit, static_cast<float>(edge));
     for (size_t i = 0; i < kept.size(); i++) {
       std::copy_n(boxes.data() + 4 * kept[i], 4, out[i].box);
       out[i].score = scores[kept[i]];

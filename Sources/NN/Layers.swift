@@ -98,14 +98,17 @@ package struct Linear: Module {
     private let weight: Parameter
     private let bias: Parameter
 
-    /// Weights normal with deviation 0.01, bias 0: the official DetNAS rule.
-    package init(_ path: ParameterPath, _ inputs: Int, _ outputs: Int) throws {
+    /// Biases start at 0.
+    ///
+    /// - Parameter initial: the weights'; normal with deviation 0.01 is the official DetNAS rule.
+    package init(
+        _ path: ParameterPath,
+        _ inputs: Int,
+        _ outputs: Int,
+        initial: Initial = .normal(deviation: 0.01),
+    ) throws {
         let weights = path / "weight"
-        weight = try Parameter(
-            weights,
-            .weight,
-            Initial.normal(deviation: 0.01).tensor(weights, [outputs, inputs]),
-        )
+        weight = try Parameter(weights, .weight, initial.tensor(weights, [outputs, inputs]))
         bias = try Parameter(path / "bias", .bias, .zeros([outputs], device: path.device))
     }
 
@@ -123,11 +126,12 @@ package struct BatchNorm2d: Module {
     private let bias: Parameter
     private let mean: Parameter
     private let variance: Parameter
-    private let momentum = 0.1
+    private let momentum: Double
     private let epsilon = 1e-5
 
     package init(_ path: ParameterPath, _ channels: Int) throws {
         name = path.name
+        momentum = path.normMomentum
         weight = try Parameter(
             path / "weight",
             .normWeight,

@@ -2,17 +2,25 @@
 
 package import Torch
 
-/// Where a layer's parameters are named, and what their first values come from.
+/// Where a layer's parameters are named, what their first values come from, and what all layers have in common.
 package struct ParameterPath: Sendable {
     package var name: String
     /// First values are a function of this and the parameter's full name.
     package var seed: UInt64
     package var device: Device
+    /// By how much a batch norm in training moves its running statistics towards the batch's, 0...1.
+    package var normMomentum: Double
 
-    package init(_ name: String = "", seed: UInt64, device: Device = .cpu) {
+    package init(
+        _ name: String = "",
+        seed: UInt64,
+        device: Device = .cpu,
+        normMomentum: Double = 0.1,
+    ) {
         self.name = name
         self.seed = seed
         self.device = device
+        self.normMomentum = normMomentum
     }
 
     /// The path of a part: at `backbone.stem`, `/ "conv"` is `backbone.stem.conv`.

@@ -149,9 +149,7 @@ struct ArchitectureSearch {
             seed: 0,
             device: device,
         )
-        var network = try plan.detector(
-            RetinaNetSettings(tuned.detector, classes: metadata.classes.count)
-        )
+        var network = try plan.detector(tuned.detector, classes: metadata.classes.count)
         try network.parameters.load(from: checkpoint)
         network.backbone.crippled = crippled.map { ($0.operation, $0.deviation, context.seed) }
         return try DetectorScorer(

@@ -29,7 +29,11 @@ struct ClassifierTraining {
     ) {
         let sets = try ClassificationSets(context, data)
         let classes = sets.train.classes
-        let network = try plan.classifier(classes: classes.count, dropout: dropout)
+        let network = try plan.classifier(
+            classes: classes.count,
+            dropout: dropout,
+            training,
+        )
         let checkpoints = Checkpoints(
             parameters: network.parameters,
             metadata: CheckpointMetadata(

@@ -37,7 +37,7 @@ final class DetectorScorer: @unchecked Sendable {
     }
 
     private let network: Detector
-    private let calibration: [Tensor]
+    private let calibration: [EvaluationBatches.Batch]
     private let batches: EvaluationBatches
     private let evaluator: CocoEvaluator
     private let categoryIDs: [Int64]
@@ -79,7 +79,7 @@ final class DetectorScorer: @unchecked Sendable {
                     device: device,
                     maxBroken: maxBroken,
                     of: calibration.set.items.count,
-                ).batches.map(\.images)
+                ).batches
             } ?? []
     }
 
@@ -90,17 +90,20 @@ final class DetectorScorer: @unchecked Sendable {
     func score(_ genome: Genome) throws -> Result {
         try withoutGradients {
             let statistics =
-                calibration.isEmpty ? nil : try network.recalibrate(calibration, genome)
+                calibration.isEmpty
+                ? nil
+                : try network.recalibrate(
+                    calibration.map(\.images),
+                    sizes: calibration.map { $0.targets.map(\.sides) },
+                    genome,
+                )
             var loss = 0.0
             var detections: [Detection] = []
             for batch in batches.batches {
-                let sizes = batch.targets.map {
-                    (width: Double($0.size.width), height: Double($0.size.height))
-                }
                 let (batchLoss, found) = try network.evaluate(
                     batch.images,
                     batch.targets.map(\.objects),
-                    sizes: sizes,
+                    sizes: batch.targets.map(\.sides),
                     genome,
                     .evaluation(statistics),
                 )

@@ -36,7 +36,7 @@ struct DetectorTraining {
         }
         try validationData?.requireDisjoint(from: trainData, ("validation", "train"))
         let classes = trainData.set.classNames
-        var network = try plan.detector(RetinaNetSettings(detector, classes: classes.count))
+        var network = try plan.detector(detector, classes: classes.count, training)
         if let pretrained, file == nil {
             try network.backbone.parameters.load(from: pretrained)
         }
@@ -90,8 +90,10 @@ struct DetectorTraining {
             let loss = try network.loss(
                 images,
                 batch.images.map(\.objects),
+                sizes: batch.images.map(\.sides),
                 path(step),
                 .training,
+                seed: samplingSeed(step),
             )
             return TrainingLoop.Step(
                 loss: loss.total,
@@ -112,6 +114,11 @@ struct DetectorTraining {
             final: true,
         )
         return (stored, metrics)
+    }
+
+    private func samplingSeed(_ step: Int) -> UInt64 {
+        var random = CounterRandom(seed: context.seed, stream: "sampling", UInt64(step))
+        return random.next()
     }
 
     private func path(_ step: Int) -> Genome {

@@ -69,7 +69,26 @@ package final class FolderRun: RunContext, @unchecked Sendable {
             ?? files.max { $0.lastPathComponent < $1.lastPathComponent }
     }
 
-    package func earlierCandidates() throws -> [Data] { [] }
-    package func journal(_ line: Data) throws {}
+    /// The whole lines that an earlier run left; what a killed one wrote of a line is cut off.
+    package func earlierCandidates() throws -> [Data] {
+        guard let whole = try? Data(contentsOf: candidates) else { return [] }
+        let kept = whole.lastIndex(of: UInt8(ascii: "\n")).map { whole[...$0] } ?? Data()
+        // The search writes them again as it goes through them.
+        try Data().write(to: candidates)
+        return kept.split(separator: UInt8(ascii: "\n"))
+    }
+
+    package func journal(_ line: Data) throws {
+        if !FileManager.default.fileExists(atPath: candidates.path) {
+            try Data().write(to: candidates)
+        }
+        let file = try FileHandle(forWritingTo: candidates)
+        defer { try? file.close() }
+        try file.seekToEnd()
+        try file.write(contentsOf: line)
+    }
+
+    private var candidates: URL { folder.appending(path: "candidates.jsonl") }
+
     package func pin(to core: Int) { bind(core) }
 }

@@ -162,7 +162,7 @@ extension Workload {
 
     /// The detector of configs/bccd, with three classes.
     private static func detector() throws -> Detector {
-        var config = DetectorConfig()
+        var config = RetinaNetConfig()
         config.channels = 48
         config.groups = 8
         config.towerConvolutions = 2
@@ -170,7 +170,11 @@ extension Workload {
         config.anchorSizes = [16, 32, 64]
         config.octaveScales = 2
         config.ratios = [1]
-        return try plan("detnas-mini").detector(RetinaNetSettings(config, classes: 3))
+        return try plan("detnas-mini").detector(.retinaNet(config), classes: 3)
+    }
+
+    private static func sides(_ count: Int) -> [ImageSides] {
+        [ImageSides](repeating: (width: 192, height: 160), count: count)
     }
 
     /// Four boxes of 12 to 72 pixels in each image.
@@ -194,7 +198,7 @@ extension Workload {
         let images = try images(16, height: 160, width: 192, seed: 0)
         let objects = objects(16, seed: 0)
         return { path in
-            let loss = try network.loss(images, objects, path, .training).total
+            let loss = try network.loss(images, objects, sizes: sides(16), path, .training).total
             _ = try loss.item()
             try loss.backward()
             try optimizer.step(learningRate: 1e-4, clip: 10)
@@ -212,15 +216,18 @@ extension Workload {
         let calibration = try batches(32, seed: 100)
         let validation = try batches(56, seed: 200)
         let objects = objects(8, seed: 0)
-        let sizes = [(width: Double, height: Double)](repeating: (192, 160), count: 8)
         return { path in
             try withoutGradients {
-                let statistics = try network.recalibrate(calibration, path)
+                let statistics = try network.recalibrate(
+                    calibration,
+                    sizes: calibration.map { _ in sides(8) },
+                    path,
+                )
                 for images in validation {
                     _ = try network.evaluate(
                         images,
                         objects,
-                        sizes: sizes,
+                        sizes: sides(8),
                         path,
                         .evaluation(statistics),
                     )

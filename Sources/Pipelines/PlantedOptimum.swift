@@ -77,7 +77,7 @@ package struct PlantedOptimum: Sendable {
             context: context,
             config: search,
             checkpoint: file,
-            checkpointDigest: "planted",
+            checkpointDigest: SHA256.digest(file: supernet).hex,
             crippled: (operation, deviation),
         ).run()
         let space = file.metadata.space

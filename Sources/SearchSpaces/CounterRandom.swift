@@ -71,6 +71,19 @@ package struct CounterRandom: RandomNumberGenerator, Sendable {
         return order
     }
 
+    /// `count` different ones of the numbers `0..<total`, ascending; all of them when there are no more.
+    package mutating func choice(_ count: Int, of total: Int) -> [Int] {
+        guard count < total else { return Array(0..<max(0, total)) }
+        // The first `count` places of a permutation, of which only what was moved is kept.
+        var moved: [Int: Int] = [:]
+        return (0..<max(0, count)).map { place in
+            let other = place + below(total - place)
+            let chosen = moved[other] ?? other
+            moved[other] = moved[place] ?? place
+            return chosen
+        }.sorted()
+    }
+
     private static let step: UInt64 = 0x9E37_79B9_7F4A_7C15
 
     private static func mix(_ value: UInt64) -> UInt64 {

@@ -2,6 +2,17 @@
 
 import CTorch
 
+/// What the corners of a box are. Everything but a detector's own arithmetic is in the modern convention.
+package enum BoxConvention: Sendable {
+    /// Edges: a box is `x2 - x1` wide.
+    case modern
+    /// Pixels, the last one included: a box is `x2 - x1 + 1` wide, as in Detectron and the official DetNAS code.
+    case legacy
+
+    /// What a side has beyond `x2 - x1`.
+    package var edge: Double { self == .legacy ? 1 : 0 }
+}
+
 package enum BoxKernels {
     /// For each anchor the index of its object, -1 for background, -2 for ignored.
     ///
@@ -13,6 +24,7 @@ package enum BoxKernels {
         foreground: Double,
         background: Double,
         keepBest: Bool,
+        _ convention: BoxConvention = .modern,
     ) throws(TorchError) -> [Int32] {
         guard anchors.count % 4 == 0, objects.count % 4 == 0 else {
             throw TorchError(
@@ -29,6 +41,7 @@ package enum BoxKernels {
                 foreground,
                 background,
                 keepBest,
+                convention.edge,
                 &matches,
             )
         }
@@ -41,6 +54,7 @@ package enum BoxKernels {
         scores: [Float],
         labels: [Int32],
         threshold: Double,
+        _ convention: BoxConvention = .modern,
     ) throws(TorchError) -> [Int] {
         guard boxes.count == 4 * scores.count, labels.count == scores.count else {
             throw TorchError(
@@ -51,7 +65,16 @@ package enum BoxKernels {
         var kept = [Int32](repeating: 0, count: scores.count)
         var count: Int64 = 0
         try TorchLibrary.check {
-            ct_nms(boxes, scores, labels, Int64(scores.count), threshold, &kept, &count)
+            ct_nms(
+                boxes,
+                scores,
+                labels,
+                Int64(scores.count),
+                threshold,
+                convention.edge,
+                &kept,
+                &count,
+            )
         }
         return kept.prefix(Int(count)).map(Int.init)
     }
@@ -74,6 +97,10 @@ package enum BoxKernels {
             self.anchors = anchors
             self.count = count
         }
+
+        var raw: ct_level {
+            ct_level(logits: logits, deltas: offsets, anchors: anchors, count: Int64(count))
+        }
     }
 
     package struct Found: Sendable, Hashable {
@@ -81,6 +108,20 @@ package enum BoxKernels {
         package var box: [Float]
         package var score: Float
         package var label: Int
+
+        package init(box: [Float], score: Float, label: Int) {
+            self.box = box
+            self.score = score
+            self.label = label
+        }
+
+        init(_ raw: ct_detection) {
+            self.init(
+                box: [raw.box.0, raw.box.1, raw.box.2, raw.box.3],
+                score: raw.score,
+                label: Int(raw.label),
+            )
+        }
     }
 
     package struct Thresholds: Sendable {
@@ -107,6 +148,7 @@ package enum BoxKernels {
         height: Double,
         thresholds: Thresholds,
         weights: [Double],
+        _ convention: BoxConvention = .modern,
     ) throws(TorchError) -> [Found] {
         guard weights.count == 4, thresholds.limit >= 0 else {
             throw TorchError(
@@ -114,14 +156,7 @@ package enum BoxKernels {
                     + "needed are four weights and a limit from 0 on"
             )
         }
-        let raw = levels.map {
-            ct_level(
-                logits: $0.logits,
-                deltas: $0.offsets,
-                anchors: $0.anchors,
-                count: Int64($0.count),
-            )
-        }
+        let raw = levels.map(\.raw)
         var found = [ct_detection](repeating: ct_detection(), count: thresholds.limit)
         var count: Int64 = 0
         try TorchLibrary.check {
@@ -136,16 +171,11 @@ package enum BoxKernels {
                 thresholds.suppression,
                 Int64(thresholds.limit),
                 weights,
+                convention.edge,
                 &found,
                 &count,
             )
         }
-        return found.prefix(Int(count)).map {
-            Found(
-                box: [$0.box.0, $0.box.1, $0.box.2, $0.box.3],
-                score: $0.score,
-                label: Int($0.label),
-            )
-        }
+        return found.prefix(Int(count)).map(Found.init)
     }
 }

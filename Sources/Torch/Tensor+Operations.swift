@@ -32,6 +32,8 @@ extension Tensor {
     package func relu() throws(TorchError) -> Tensor { try map { ct_relu($0, $1) } }
     package func sigmoid() throws(TorchError) -> Tensor { try map { ct_sigmoid($0, $1) } }
     package func exp() throws(TorchError) -> Tensor { try map { ct_exp($0, $1) } }
+    /// Shares of 1 over the last dimension.
+    package func softmax() throws(TorchError) -> Tensor { try map { ct_softmax($0, $1) } }
 
     /// The matrix product.
     ///

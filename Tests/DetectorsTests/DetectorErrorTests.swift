@@ -14,7 +14,15 @@ struct DetectorErrorTests {
 
     private func detector() throws -> Detector {
         let backbone = try Supernet(path / "backbone", Tiny.space, shuffle: .one)
-        return try Detector(path, backbone, RetinaNetParityTests.settings(groups: 2))
+        return try Detector(
+            path,
+            backbone,
+            .retinaNet(RetinaNetParityTests.settings(groups: 2)),
+        )
+    }
+
+    private func pyramid(_ levels: ClosedRange<Int>) -> PyramidSettings {
+        PyramidSettings(channels: 8, levels: levels, coarser: .subsampled)
     }
 
     private func message(_ body: () throws -> Void) -> String {
@@ -63,7 +71,15 @@ struct DetectorErrorTests {
         let images = try Tensor.zeros([2, 3, 64, 64])
         let none = ObjectTargets(boxes: [], labels: [])
         func loss(_ objects: [ObjectTargets]) -> String {
-            message { _ = try net.loss(images, objects, Tiny.genome, .evaluation(nil)) }
+            message {
+                _ = try net.loss(
+                    images,
+                    objects,
+                    sizes: [(64, 64), (64, 64)],
+                    Tiny.genome,
+                    .evaluation(nil),
+                )
+            }
         }
         #expect(loss([none]).contains("objects of 1 images for a batch of 2"))
         #expect(loss([none, none, none]).contains("objects of 3 images"))
@@ -100,15 +116,14 @@ struct DetectorErrorTests {
                     _ = try FeaturePyramid(
                         path,
                         widths: [4, 8, 8, 8],
-                        channels: 8,
-                        levels: levels,
+                        pyramid(levels),
                     )
                 }.contains("stages are levels 2 to 5")
             )
         }
         #expect(
             message {
-                _ = try FeaturePyramid(path, widths: [4, 8], channels: 8, levels: 3...7)
+                _ = try FeaturePyramid(path, widths: [4, 8], pyramid(3...7))
             }.contains("levels 2 to 3")
         )
     }
@@ -120,7 +135,13 @@ struct DetectorErrorTests {
             boxes: [5, 5, 5, 5, 30, 30, 20, 20, -900, -900, 900, 900, 60, 60, 70, 70],
             labels: [0, 1, 2, 0],
         )
-        let loss = try net.loss(images, [objects], Tiny.genome, .evaluation(nil))
+        let loss = try net.loss(
+            images,
+            [objects],
+            sizes: [(64, 64)],
+            Tiny.genome,
+            .evaluation(nil),
+        )
         #expect(try loss.total.isFinite())
     }
 

@@ -130,14 +130,17 @@ struct NetworkParityTests {
         let net = try FeaturePyramid(
             ParameterPath(seed: 1),
             widths: widths,
-            channels: 8,
-            levels: levels,
+            PyramidSettings(
+                channels: 8,
+                levels: levels,
+                coarser: .convolved(fromBackbone: false, relu: true),
+            ),
         )
         try Parity.fill(net)
         let stages = try widths.enumerated().map {
             try Parity.input("stage\($0)", [1, $1, 32 >> $0, 64 >> $0])
         }
-        let outputs = try net(stages)
+        let outputs = try net(stages.map { [$0] }, .training).map { $0[0] }
         try Parity.probed(outputs).backward()
         var results = try Parity.results(net) { _ in false }
         for (level, output) in zip(levels, outputs) { results["level \(level)"] = output }

@@ -41,4 +41,48 @@ struct ParameterCountTests {
         #expect(count(net) == 1_849_680)
         #expect(Set(net.parameters.map(\.name)).count == net.parameters.count)
     }
+
+    /// What pyramid and heads add to the backbone: `detector_extra_params` of detnas-numbers.json.
+    struct Extra: Sendable {
+        let space: String
+        let detector: DetectorSettings
+        let parameters: Int
+    }
+
+    private static let extras: [Extra] = {
+        var official = FasterRCNNSettings(classes: 80)
+        official.pyramid.norm = .batch
+        official.head.norm = .batch
+        official.head.boxOutputs = .classesAndBackground
+        var mmrazor = official
+        mmrazor.pyramid.bias = false
+        mmrazor.head.bias = false
+        mmrazor.head.boxOutputs = .classes
+        let retinaNet = RetinaNetSettings(classes: 80, groups: nil)
+        return [
+            Extra(space: "300m", detector: .fasterRCNN(official), parameters: 18_886_052),
+            Extra(space: "300m", detector: .fasterRCNN(mmrazor), parameters: 18_878_880),
+            Extra(space: "300m", detector: .retinaNet(retinaNet), parameters: 9_701_108),
+            Extra(space: "1.3g", detector: .fasterRCNN(official), parameters: 19_037_604),
+            Extra(space: "1.3g", detector: .fasterRCNN(mmrazor), parameters: 19_030_432),
+            Extra(space: "1.3g", detector: .retinaNet(retinaNet), parameters: 9_844_468),
+            Extra(space: "3.8g", detector: .fasterRCNN(official), parameters: 19_401_124),
+            Extra(space: "3.8g", detector: .fasterRCNN(mmrazor), parameters: 19_393_952),
+            Extra(space: "3.8g", detector: .retinaNet(retinaNet), parameters: 10_188_532),
+        ]
+    }()
+
+    @Test(arguments: extras.indices)
+    func `pyramid and heads have the parameters that the official and MMRazor's have`(
+        index: Int
+    ) throws {
+        let extra = Self.extras[index]
+        let space = try #require(SearchSpace.named["detnas-\(extra.space)"])
+        let only = Genome([UInt8](repeating: 0, count: space.length))
+        let path = ParameterPath(seed: 1)
+        let backbone = try Supernet(path / "backbone", space, shuffle: .one, only: only)
+        let detector = try Detector(path, backbone, extra.detector)
+        #expect(count(detector) - count(backbone) == extra.parameters)
+        #expect(Set(detector.parameters.map(\.name)).count == detector.parameters.count)
+    }
 }

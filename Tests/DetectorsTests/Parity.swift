@@ -1,5 +1,5 @@
-// What PyTorch gave for our networks (`Fixtures/parity.json`, made by `Fixtures/make_parity.py`), and the formula that
-// inputs and parameters come from on both sides.
+// What PyTorch gave for our networks (`Fixtures/*.json`, each made by the script beside it), and the formula that inputs
+// and parameters come from on both sides.
 
 import Foundation
 import NN
@@ -16,15 +16,21 @@ struct Stored: Decodable {
 
 enum Parity {
     private static let cases = Result {
-        let file = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "Fixtures/parity.json")
-        return try JSONDecoder()
-            .decode([String: [String: Stored]].self, from: Data(contentsOf: file))
+        let fixtures = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "Fixtures")
+        return try ["parity.json", "region_parity.json"].reduce(
+            into: [String: [String: Stored]]()
+        ) { cases, name in
+            let data = try Data(contentsOf: fixtures.appending(path: name))
+            cases.merge(try JSONDecoder().decode([String: [String: Stored]].self, from: data)) {
+                $1
+            }
+        }
     }
 
     /// The tensors of one case, by name.
     static func stored(_ name: String) throws -> [String: Stored] {
-        try #require(cases.get()[name], "no case `\(name)` in parity.json")
+        try #require(cases.get()[name], "no case `\(name)` in the fixtures")
     }
 
     /// Numbers in 0..<1: FNV-1a of the name, then SplitMix64.
@@ -95,14 +101,19 @@ enum Parity {
 
     /// Holds `actual` to all stored tensors that begin with `prefix`: the same names and counts, and values whose
     /// largest difference is at most `tolerance` of the largest magnitude; where all are 0, of the largest in the case.
+    ///
+    /// - Parameter meant: the stored ones that are looked at; nil: all.
     static func compare(
         _ actual: [String: Tensor],
         _ name: String,
         prefix: String = "",
+        among meant: Set<String>? = nil,
         tolerance: Double = 1e-5,
         sourceLocation: SourceLocation = #_sourceLocation,
     ) throws {
-        let expected = try stored(name).filter { $0.key.hasPrefix(prefix) }
+        let expected = try stored(name).filter {
+            $0.key.hasPrefix(prefix) && meant?.contains($0.key) ?? true
+        }
         let names = Set(actual.keys.map { prefix + $0 })
         #expect(names == Set(expected.keys), "\(name)", sourceLocation: sourceLocation)
         let most = expected.values.flatMap(\.values).reduce(0) { max($0, abs($1)) }

@@ -15,9 +15,24 @@ struct RecalibrationTests {
     private func detector() throws -> Detector {
         let path = ParameterPath(seed: 1)
         let backbone = try Supernet(path / "backbone", Tiny.space, shuffle: .one)
-        let detector = try Detector(path, backbone, RetinaNetParityTests.settings(groups: 2))
+        let detector = try Detector(
+            path,
+            backbone,
+            .retinaNet(RetinaNetParityTests.settings(groups: 2)),
+        )
         try Parity.fill(detector)
         return detector
+    }
+
+    /// The statistics of the path over images that fill their batches.
+    private func statistics(of batches: [Tensor], in detector: Detector) throws -> NormStatistics {
+        try detector.recalibrate(
+            batches,
+            sizes: batches.map { batch in
+                [ImageSides](repeating: (width: 64, height: 64), count: batch.shape[0])
+            },
+            Tiny.genome,
+        )
     }
 
     /// Seven images of one size, and the same cut into batches of the given sizes.
@@ -35,8 +50,8 @@ struct RecalibrationTests {
         sizes: [Int]
     ) throws {
         let detector = try detector()
-        let whole = try detector.recalibrate(batches([Self.images]), Tiny.genome)
-        let cut = try detector.recalibrate(batches(sizes), Tiny.genome)
+        let whole = try statistics(of: batches([Self.images]), in: detector)
+        let cut = try statistics(of: batches(sizes), in: detector)
         #expect(Set(cut.layers.keys) == Set(whole.layers.keys))
         for (name, pooled) in whole.layers {
             let other = try #require(cut.layers[name])
@@ -50,7 +65,7 @@ struct RecalibrationTests {
 
     @Test func `evaluation with these statistics is training's output of the giant batch`() throws {
         let detector = try detector()
-        let statistics = try detector.recalibrate(batches([2, 5]), Tiny.genome)
+        let statistics = try statistics(of: batches([2, 5]), in: detector)
         let all = try batches([Self.images])
         let (training, evaluation) = try withoutGradients {
             (
@@ -65,7 +80,7 @@ struct RecalibrationTests {
 
     @Test func `recalibration has the path's norms alone and moves no running statistic`() throws {
         let detector = try detector()
-        let statistics = try detector.recalibrate(batches([3, 4]), Tiny.genome)
+        let statistics = try statistics(of: batches([3, 4]), in: detector)
         let norms = detector.backbone.parameters.map(\.name)
             .filter { Tiny.isOnPath($0) && $0.hasSuffix(".running_mean") }
             .map { String($0.dropLast(".running_mean".count)) }
@@ -78,7 +93,7 @@ struct RecalibrationTests {
 
     @Test func `a candidate's boxes do not depend on how images are batched or ordered`() throws {
         let detector = try detector()
-        let statistics = try detector.recalibrate(batches([4, 3]), Tiny.genome)
+        let statistics = try statistics(of: batches([4, 3]), in: detector)
         func found(_ batch: Tensor) throws -> [[BoxKernels.Found]] {
             let sizes = (0..<batch.shape[0]).map { _ in (width: 64.0, height: 64.0) }
             return try withoutGradients {
@@ -110,11 +125,58 @@ struct RecalibrationTests {
         let (both, loss, found) = try withoutGradients {
             (
                 try detector.evaluate(images, objects, sizes: sizes, Tiny.genome, mode),
-                try detector.loss(images, objects, Tiny.genome, mode).total.item(),
+                try detector.loss(images, objects, sizes: sizes, Tiny.genome, mode).total.item(),
                 try detector.detect(images, sizes: sizes, Tiny.genome, mode),
             )
         }
         #expect(both.loss == Double(loss))
         #expect(both.found == found)
+    }
+
+    @Test func `a two-stage detector's norms in pyramid and head are recalibrated too`() throws {
+        var settings = RegionParityTests.cases[1].settings
+        settings.pyramid.norm = .batch
+        let path = ParameterPath(seed: 1)
+        let backbone = try Supernet(path / "backbone", Tiny.space, shuffle: .one)
+        let detector = try Detector(path, backbone, .fasterRCNN(settings))
+        try Parity.fill(detector)
+        let whole = try statistics(of: batches([Self.images]), in: detector)
+        let norms = detector.parameters.map(\.name)
+            .filter { !$0.hasPrefix("backbone.blocks") || Tiny.isOnPath($0) }
+            .filter { $0.hasSuffix(".running_mean") }
+            .map { String($0.dropLast(".running_mean".count)) }
+        #expect(Set(whole.layers.keys) == Set(norms))
+        #expect(norms.contains("head.regions.conv1.norm") && norms.contains("neck.lateral2.norm"))
+        let cut = try statistics(of: batches([3, 4]), in: detector)
+        for (name, pooled) in whole.layers {
+            let other = try #require(cut.layers[name])
+            #expect(try Parity.difference(other.mean, pooled.mean) < 1e-4, "\(name) mean")
+            #expect(
+                try Parity.difference(other.variance, pooled.variance) < 1e-4,
+                "\(name) variance",
+            )
+        }
+    }
+
+    @Test func `a two-stage detector's sample is a function of the seed`() throws {
+        var settings = RegionParityTests.cases[0].settings
+        settings.proposals.sample = 20
+        settings.regions.sample = 10
+        let head = try FasterRCNNHead(ParameterPath(seed: 1), settings)
+        try Parity.fill(head)
+        let levels = try RegionParityTests.levels()
+        func loss(_ seed: UInt64) throws -> [Float] {
+            try withoutGradients {
+                try head.loss(
+                    levels,
+                    RegionParityTests.objects,
+                    sizes: RegionParityTests.sizes,
+                    .training,
+                    seed: seed,
+                ).terms.map { try $0.value.item() }
+            }
+        }
+        #expect(try loss(5) == loss(5))
+        #expect(try loss(5) != loss(6))
     }
 }

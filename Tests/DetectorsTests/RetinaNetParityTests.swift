@@ -37,12 +37,22 @@ struct RetinaNetParityTests {
         }
     }
 
+    /// The loss in training, in which sizes have no part.
+    private static func loss(
+        _ head: RetinaNetHead,
+        _ levels: [Tensor],
+        _ objects: [ObjectTargets],
+    ) throws -> DetectionLoss {
+        let sizes = objects.map { _ in ImageSides(width: 64, height: 64) }
+        return try head.loss(levels, objects, sizes: sizes, .training, seed: 0)
+    }
+
     @Test(arguments: [("retinanet group norm", 2), ("retinanet no norm", nil)])
     func `the loss and its gradients are PyTorch's`(name: String, groups: Int?) throws {
         let head = try RetinaNetHead(ParameterPath(seed: 1), Self.settings(groups: groups))
         try Parity.fill(head)
         let levels = try Self.levels(images: 3)
-        let loss = try head.loss(levels, Self.objects)
+        let loss = try Self.loss(head, levels, Self.objects)
         try loss.total.backward()
 
         var results = try Parity.results(head) { _ in false }
@@ -97,7 +107,7 @@ struct RetinaNetParityTests {
         try Parity.fill(head)
         let levels = try Self.levels(images: 2)
         let found = try withoutGradients {
-            try head.detect(levels, sizes: [(64, 64), (60.5, 50)])
+            try head.detect(levels, sizes: [(64, 64), (60.5, 50)], .evaluation(nil))
         }
         let stored = try Parity.stored("detect")
         for (image, found) in found.enumerated() {
@@ -115,7 +125,11 @@ struct RetinaNetParityTests {
     @Test func `an image without objects is all background, and pulls on no offset`() throws {
         let head = try RetinaNetHead(ParameterPath(seed: 1), Self.settings(groups: 2))
         try Parity.fill(head)
-        let loss = try head.loss(Self.levels(images: 1), [ObjectTargets(boxes: [], labels: [])])
+        let loss = try Self.loss(
+            head,
+            Self.levels(images: 1),
+            [ObjectTargets(boxes: [], labels: [])],
+        )
         try loss.total.backward()
         #expect(loss.terms.map(\.name) == ["lossCls"])
         for parameter in head.parameters {
@@ -128,7 +142,8 @@ struct RetinaNetParityTests {
     @Test func `encoding is the inverse of decoding`() throws {
         let anchor: [Float] = [10, 20, 42, 36]
         let box: [Float] = [12.5, 18, 60, 50]
-        let offsets = BoxCoder.encode(box[...], relativeTo: anchor[...])
+        let coder = BoxCoder(weights: [10, 10, 5, 5], .modern)
+        let offsets = coder.encode(box[...], relativeTo: anchor[...])
         // Worked by hand: centres (36.25, 34) and (26, 28), sides (47.5, 32) and (32, 16).
         let expected: [Double] = [10 * 10.25 / 32, 10 * 6 / 16, 5 * 0.394_993_8, 5 * 0.693_147_2]
         for (a, b) in zip(offsets, expected) { #expect(abs(Double(a) - b) < 1e-5) }
@@ -139,7 +154,7 @@ struct RetinaNetParityTests {
             width: 100,
             height: 100,
             thresholds: .init(score: 0.5, perLevel: 1, suppression: 0.5, limit: 1),
-            weights: BoxCoder.weights,
+            weights: coder.weights,
         )
         for (a, b) in zip(try #require(found.first).box, box) { #expect(abs(a - b) < 1e-4) }
     }

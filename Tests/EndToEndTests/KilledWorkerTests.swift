@@ -94,6 +94,12 @@ struct KilledWorkerTests {
           "anchorSizes": [16, 32, 64], "octaveScales": 1, "ratios": [1]},
         "image": {"shortSide": 64, "longSide": 96}
         """
+    private static let twoStage = """
+        "detector": {"kind": "faster-rcnn", "channels": 16, "groups": 4, "firstLevel": 3, "lastLevel": 5,
+          "proposals": {"anchorSizes": [16, 32, 64], "ratios": [1], "sample": 32, "before": [64, 64], "after": [32, 32]},
+          "regions": {"sample": 32, "size": 3, "canonicalSize": 32}, "head": {"convolutions": 1, "norm": "batch", "width": 32}},
+        "image": {"shortSide": 64, "longSide": 96}
+        """
     private static func bccd(_ role: String) -> String {
         """
         {"dataset": "det_bccd", "annotations": "annotations/instances_train.json",
@@ -187,7 +193,7 @@ struct KilledWorkerTests {
             spec: """
                 {"architecture": {"space": \(Self.space), "genome": "0,1,2,3,0,1"},
                  "classification": {\(Self.classification), \(Self.training)},
-                 "detection": {"train": \(Self.bccd("weights")), \(Self.detector), \(Self.training)}}
+                 "detection": {"train": \(Self.bccd("weights")), \(Self.twoStage), \(Self.training)}}
                 """,
         )
         #expect(kills == 20)

@@ -189,6 +189,14 @@ enum Small {
         "image": {"shortSide": 64, "longSide": 96}
         """
 
+    /// Batch norms everywhere: pyramid and head are recalibrated for each path.
+    static let twoStage = """
+        "detector": {"kind": "faster-rcnn", "channels": 16, "neckNorm": "batch", "firstLevel": 3, "lastLevel": 5,
+          "proposals": {"anchorSizes": [16, 32, 64], "ratios": [1], "sample": 32, "before": [64, 64], "after": [32, 32]},
+          "regions": {"sample": 32, "size": 3, "canonicalSize": 32}, "head": {"convolutions": 1, "norm": "batch", "width": 32}},
+        "image": {"shortSide": 64, "longSide": 96}
+        """
+
     static func list(_ name: String, dataset: String = "cells") -> String {
         #"{"dataset": "\#(dataset)", "annotations": "annotations/\#(name).json"}"#
     }
@@ -204,6 +212,7 @@ enum Small {
         train: String = list("train"),
         validation: String? = nil,
         space: String? = Small.space,
+        detector: String = Small.detector,
         training: String = Small.training(),
         evaluation: String = #"{"paths": 0}"#,
         more: String = "",

@@ -79,4 +79,19 @@ struct CounterRandomTests {
         #expect(order != second.permutation(100))
         #expect(first.permutation(0).isEmpty && first.permutation(1) == [0])
     }
+
+    @Test func `a choice is that many different numbers in order, each as likely as the others`() {
+        var counts = [Int](repeating: 0, count: 10)
+        for key in 0..<20_000 as Range<UInt64> {
+            var random = CounterRandom(seed: 1, key)
+            let chosen = random.choice(3, of: 10)
+            #expect(chosen.count == 3 && Set(chosen).count == 3 && chosen == chosen.sorted())
+            for number in chosen { counts[number] += 1 }
+        }
+        // 6,000 each; the deviation of a count is 65.
+        #expect(counts.allSatisfy { abs($0 - 6000) < 330 })
+        var random = CounterRandom(seed: 1)
+        #expect(random.choice(12, of: 10) == Array(0..<10))
+        #expect(random.choice(0, of: 10).isEmpty && random.choice(2, of: 0).isEmpty)
+    }
 }

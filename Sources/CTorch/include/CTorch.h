@@ -61,6 +61,7 @@ CT ct_mul_scalar(ct_tensor a, double b, ct_tensor *out);
 CT ct_relu(ct_tensor a, ct_tensor *out);
 CT ct_sigmoid(ct_tensor a, ct_tensor *out);
 CT ct_exp(ct_tensor a, ct_tensor *out);
+CT ct_softmax(ct_tensor a, ct_tensor *out);  // over the last dimension
 CT ct_sum(ct_tensor a, const int64_t *dims, int count, ct_tensor *out);  // count 0: all
 CT ct_mean(ct_tensor a, const int64_t *dims, int count, ct_tensor *out);
 CT ct_matmul(ct_tensor a, ct_tensor b, ct_tensor *out);
@@ -95,9 +96,10 @@ CT ct_grad_square_sum(ct_tensor p, double *out);  // 0 without a gradient
 // Adds count, sum and sum of squares over batch and space to the caller's doubles [c].
 CT ct_channel_moments(ct_tensor x, int64_t *count, double *sum, double *squares);
 
-// Vision (vision.cpp: the only logic on this side)
-// For each anchor: index of its object, -1 background, -2 ignored. Boxes are x1 y1 x2 y2.
-CT ct_match_anchors(const float *anchors, int64_t anchor_count, const float *objects, int64_t object_count, double foreground, double background, bool keep_best, int32_t *out);
+// Vision (vision.cpp and regions.cpp: the only logic on this side)
+// Boxes are x1 y1 x2 y2. `edge` is what a side has beyond x2 - x1: 0, or 1 where x2 is the last pixel.
+// For each anchor: index of its object, -1 background, -2 ignored.
+CT ct_match_anchors(const float *anchors, int64_t anchor_count, const float *objects, int64_t object_count, double foreground, double background, bool keep_best, double edge, int32_t *out);
 // Sum of the focal loss over [n, a, c] logits; targets [n, a] int32: class, -1 background, -2 ignored.
 CT ct_focal_loss_sum(ct_tensor logits, ct_tensor targets, double alpha, double gamma, ct_tensor *out);
 // Boxes and scores of one image: `levels` pairs of logits [a, c] and deltas [a, 4] with anchors [a, 4].
@@ -110,9 +112,19 @@ typedef struct {
   const float *logits, *deltas, *anchors;
   int64_t count;
 } ct_level;
-CT ct_detect(const ct_level *levels, int level_count, int64_t classes, double width, double height, double score_threshold, int64_t per_level, double nms, int64_t limit, const double weights[4], ct_detection *out, int64_t *out_count);
+CT ct_detect(const ct_level *levels, int level_count, int64_t classes, double width, double height, double score_threshold, int64_t per_level, double nms, int64_t limit, const double weights[4], double edge, ct_detection *out, int64_t *out_count);
 // Greedy suppression within a class: indices kept, by descending score; ties by index.
-CT ct_nms(const float *boxes, const float *scores, const int32_t *labels, int64_t count, double threshold, int32_t *kept, int64_t *kept_count);
+CT ct_nms(const float *boxes, const float *scores, const int32_t *labels, int64_t count, double threshold, double edge, int32_t *kept, int64_t *kept_count);
+
+// Proposals of one image: on each level the best `before` boxes of `least` or more pixels a side, suppressed among
+// themselves, the best `after` of them; by level, best first. Room for level_count * after boxes and scores.
+CT ct_propose(const ct_level *levels, int level_count, double width, double height, int64_t before, double nms, int64_t after, double least, double edge, float *boxes, float *scores, int64_t *out_count);
+// Detections of one image from `count` regions: probabilities [count, classes + 1], the background last; deltas
+// [count, outputs, 4] with outputs of 1 (shared), or at least `classes`.
+CT ct_detect_regions(const float *regions, const float *probabilities, const float *deltas, int64_t count, int64_t classes, int64_t outputs, double width, double height, double score_threshold, double nms, int64_t limit, const double weights[4], double edge, ct_detection *out, int64_t *out_count);
+// Mean of bilinear samples: x [n, c, h, w], regions [count, 5] of image, x1, y1, x2, y2 in pixels of the network's
+// input -> [count, c, size, size]. `samples` a side of a bin, 0: as many as the bin has cells. `aligned` moves by half a cell.
+CT ct_roi_align(ct_tensor x, const float *regions, int64_t count, double scale, int64_t size, int64_t samples, bool aligned, ct_tensor *out);
 
 #ifdef __cplusplus
 }

@@ -26,7 +26,8 @@ package struct CheckpointMetadata: Sendable {
     /// The stage of a job that has several.
     package var stage: String?
 
-    func strings(step: Int, final: Bool) throws -> [String: String] {
+    /// The file's metadata.
+    package func strings(step: Int, final: Bool) throws -> [String: String] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var strings = [
@@ -42,7 +43,7 @@ package struct CheckpointMetadata: Sendable {
         return strings
     }
 
-    init(
+    package init(
         kind: String,
         space: SearchSpace,
         shuffle: Int,

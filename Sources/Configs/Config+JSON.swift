@@ -9,3 +9,13 @@ extension DetectorConfig {
     /// Every field, as it reads in a spec.
     package var json: JSONValue { Form.object.write(self) }
 }
+
+extension DetectorConfig {
+    /// The detector that `json` writes out, or everything wrong with it.
+    package static func resolve(_ json: JSONValue) -> Result<DetectorConfig, Violations> {
+        var faults: [Violation] = []
+        let config = Form<DetectorConfig>.object.read(json, "/detector", &faults)
+        guard let config, faults.isEmpty else { return .failure(Violations(faults)) }
+        return .success(config)
+    }
+}

@@ -3,7 +3,7 @@
 import Foundation
 
 /// Where a level's anchors lie and how large they are.
-struct AnchorGrid {
+package struct AnchorGrid {
     /// `[width, height]` of each anchor of a cell, in pixels.
     private let sizes: [(width: Double, height: Double)]
     private let stride: Int
@@ -11,7 +11,7 @@ struct AnchorGrid {
     /// - Parameters:
     ///   - size: pixels: the side of the square anchor of the first octave step.
     ///   - ratios: height / width.
-    init(stride: Int, size: Double, octaveScales: Int, ratios: [Double]) {
+    package init(stride: Int, size: Double, octaveScales: Int, ratios: [Double]) {
         self.stride = stride
         sizes = ratios.flatMap { ratio in
             (0..<octaveScales).map { step in
@@ -22,7 +22,7 @@ struct AnchorGrid {
     }
 
     /// Anchors of a `height` x `width` map, cell by cell in rows: flat x1 y1 x2 y2.
-    func boxes(height: Int, width: Int) -> [Float] {
+    package func boxes(height: Int, width: Int) -> [Float] {
         var boxes: [Float] = []
         boxes.reserveCapacity(height * width * sizes.count * 4)
         for y in 0..<height {
@@ -42,9 +42,9 @@ struct AnchorGrid {
     }
 }
 
-enum BoxCoder {
+package enum BoxCoder {
     /// The factors of dx, dy, dw, dh (Girshick et al.; the official RetinaNet uses them too).
-    static let weights: [Double] = [10, 10, 5, 5]
+    package static let weights: [Double] = [10, 10, 5, 5]
 
     /// `box` as offsets from `anchor`; both x1 y1 x2 y2 with positive sides.
     static func encode(_ box: ArraySlice<Float>, relativeTo anchor: ArraySlice<Float>) -> [Float] {

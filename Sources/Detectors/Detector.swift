@@ -42,8 +42,8 @@ protocol DetectionHead: Module {
 
 package struct Detector: Module {
     package var backbone: Supernet
-    private let pyramid: FeaturePyramid
-    private let head: any DetectionHead
+    let pyramid: FeaturePyramid
+    let head: any DetectionHead
 
     /// A RetinaNet over `backbone`.
     package init(_ path: ParameterPath, _ backbone: Supernet, _ settings: RetinaNetSettings) throws
@@ -106,7 +106,7 @@ package struct Detector: Module {
         return statistics
     }
 
-    private func levels(_ images: Tensor, _ genome: Genome?, _ mode: Mode) throws -> [Tensor] {
+    func levels(_ images: Tensor, _ genome: Genome?, _ mode: Mode) throws -> [Tensor] {
         try pyramid(backbone([images], genome, mode).map { $0[0] })
     }
 }

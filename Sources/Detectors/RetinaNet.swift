@@ -117,13 +117,13 @@ struct RetinaNetHead: DetectionHead {
     }
 
     /// One level's outputs: logits `[n, a, classes]`, offsets `[n, a, 4]`, and its anchors.
-    private struct LevelOutput {
+    struct LevelOutput {
         var logits: Tensor
         var offsets: Tensor
         var anchors: [Float]
     }
 
-    private func outputs(_ levels: [Tensor]) throws -> [LevelOutput] {
+    func outputs(_ levels: [Tensor]) throws -> [LevelOutput] {
         try zip(levels, grids).map { level, grid in
             let shape = level.shape
             func flat(_ x: Tensor, _ width: Int) throws -> Tensor {

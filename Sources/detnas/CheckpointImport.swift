@@ -10,7 +10,7 @@ struct CheckpointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "checkpoint",
         abstract: "Exchanges weights with other programs.",
-        subcommands: [CheckpointImportCommand.self,],
+        subcommands: [CheckpointImportCommand.self, CheckpointExportCommand.self],
     )
 }
 

@@ -166,7 +166,10 @@ package struct CheckpointImport: Sendable {
         case .oneShot, .detnas:
             let reducing = Set(
                 found.keys.compactMap {
-                    $0.prefixMatch(of: /features\.(\d+)\.(?:\d+\.)?(?:branch_proj|proj_conv)\./)?.1
+                    $0.prefixMatch(
+                        of: /(?:features\.|stage)(\d+)\.(?:\d+\.)?(?:branch_proj|proj_conv)\./
+                    )?
+                    .1
                 }
             )
             if reducing.count == 3 {
@@ -174,6 +177,17 @@ package struct CheckpointImport: Sendable {
                     "network",
                     "3 stages: ShuffleNetV2, with a max-pool after its first convolution",
                     "four stages without a pool, as OneShot and DetNAS have them",
+                )
+            }
+            let hasChoices = found.keys.contains {
+                $0.prefixMatch(of: /features\.\d+\.\d+\./) != nil
+            }
+            if hasChoices != (genome == nil) {
+                refuse(
+                    "kind",
+                    hasChoices ? "a supernet: `features.N.CHOICE...`" : "one path: `features.N...`",
+                    genome == nil
+                        ? "a supernet, as no genome was given" : "the path \(genome ?? Genome([]))",
                 )
             }
         }

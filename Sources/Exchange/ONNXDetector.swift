@@ -9,6 +9,15 @@ import Foundation
 
 /// Adds the parts of a detector after its backbone.
 struct ONNXDetector {
+    /// The settings of a detector that this graph follows, or that change nothing before the thresholds. Another one
+    /// could mean another network, so a checkpoint that has one is refused.
+    static let fields: Set = [
+        "kind", "channels", "towerConvolutions", "headNorm", "groups", "firstLevel", "lastLevel",
+        "anchorSizes", "octaveScales", "ratios", "foregroundIoU", "backgroundIoU", "focalGamma",
+        "focalAlpha", "smoothL1Beta", "prior", "scoreThreshold", "candidatesPerLevel", "nms",
+        "maxDetections",
+    ]
+
     let config: DetectorConfig
     let classes: Int
     let height: Int

@@ -165,6 +165,16 @@ package struct ONNXExport: Sendable {
                 allowed: "retinanet, with the settings of this version",
             )
         }
+        let unknown = Set((json.object ?? [:]).keys).subtracting(ONNXDetector.fields).sorted()
+        guard unknown.isEmpty else {
+            throw ExchangeError(
+                file: file,
+                "detector",
+                found: "settings that the export does not know: "
+                    + unknown.joined(separator: ", "),
+                allowed: ONNXDetector.fields.sorted().joined(separator: ", "),
+            )
+        }
         let classes = metadata.classes.count
         let anchors = try ONNXDetector(
             config: config,

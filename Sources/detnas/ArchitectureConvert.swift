@@ -40,14 +40,17 @@ struct ArchitectureConvert: ParsableCommand {
     @Option(help: "What to write.")
     var to: ArchitectureForm
 
-    @Option(help: "The search space: \(SpaceArgument.names), or a JSON file.")
-    var space: SpaceArgument?
+    @Option(
+        help: "The search space: \(SpaceArgument.names), or a JSON file.",
+        transform: SpaceArgument.parse,
+    )
+    var space: SearchSpace?
 
     func run() throws {
         let architecture = try ArchitectureFile.read(
             URL(filePath: input),
             as: from,
-            in: space?.space,
+            in: space,
         )
         let text = try ArchitectureFile.text(architecture, as: to)
         guard output != "-" else { return print(text, terminator: "") }
@@ -59,20 +62,21 @@ struct ArchitectureConvert: ParsableCommand {
 extension ArchitectureForm: ExpressibleByArgument {}
 
 /// A search space by its name, or from a file.
-struct SpaceArgument: ExpressibleByArgument {
-    let space: SearchSpace
-
+enum SpaceArgument {
     static let names = SearchSpace.named.keys.sorted().joined(separator: ", ")
 
-    init?(argument: String) {
-        if let named = SearchSpace.named[argument] {
-            space = named
-            return
+    static func parse(_ argument: String) throws -> SearchSpace {
+        if let named = SearchSpace.named[argument] { return named }
+        let space: SearchSpace
+        do {
+            let data = try Data(contentsOf: URL(filePath: argument))
+            space = try JSONDecoder().decode(SearchSpace.self, from: data)
+        } catch {
+            throw ValidationError(
+                "space \(argument): found neither a name nor a space's JSON file; allowed: \(names)"
+            )
         }
-        guard let data = try? Data(contentsOf: URL(filePath: argument)),
-            let read = try? JSONDecoder().decode(SearchSpace.self, from: data),
-            read.validate().isEmpty
-        else { return nil }
-        space = read
+        guard let problem = space.validate().first else { return space }
+        throw ValidationError("space \(argument)\(problem)")
     }
 }

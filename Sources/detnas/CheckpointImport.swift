@@ -40,8 +40,11 @@ struct CheckpointImportCommand: ParsableCommand {
     @Argument(help: "The checkpoint to write.")
     var output: String
 
-    @Option(help: "The search space: \(SpaceArgument.names), or a JSON file.")
-    var space: SpaceArgument
+    @Option(
+        help: "The search space: \(SpaceArgument.names), or a JSON file.",
+        transform: SpaceArgument.parse,
+    )
+    var space: SearchSpace
 
     @Option(help: "What is in the file: supernet or subnet.")
     var kind: Kind
@@ -52,8 +55,11 @@ struct CheckpointImportCommand: ParsableCommand {
     @Option(help: "Whose names the tensors have: megvii or torchvision.")
     var names: PyTorchNames
 
-    @Option(help: "A file with the name of a class in each line, or only how many there are.")
-    var classes: ClassesArgument
+    @Option(
+        help: "A file with the name of a class in each line, or only how many there are.",
+        transform: CheckpointImportCommand.classNames,
+    )
+    var classes: [String]
 
     @Option(help: "The channel-shuffle method that the weights were trained with: 1 or 2.")
     var shuffle: ShuffleMethod
@@ -84,17 +90,43 @@ struct CheckpointImportCommand: ParsableCommand {
     }
 
     func run() throws {
-        let space = space.space.with(block: block, stemBias: stemBias ? true : nil)
+        let space = space.with(block: block, stemBias: stemBias ? true : nil)
         let job = CheckpointImport(
             space: space,
             genome: try genome.map { try Genome(parsing: $0, in: space) },
             names: names,
-            classes: classes.names,
+            classes: classes,
             shuffle: shuffle,
             pixels: pixels.map { .fed(by: $0 == .bgr ? .megvii : .torchvision) },
         )
         let (sha256, tensors) = try job.run(URL(filePath: file), to: URL(filePath: output))
         print("\(output): \(kind.rawValue) of \(tensors) tensors, sha256 \(sha256)")
+    }
+
+    /// Class names from a file, or numbers in their place.
+    private static func classNames(_ argument: String) throws -> [String] {
+        if let count = Int(argument) {
+            guard (1...100_000).contains(count) else {
+                throw ValidationError("\(count) classes; allowed: 1 to 100000")
+            }
+            return (0..<count).map(String.init)
+        }
+        guard let text = try? String(contentsOf: URL(filePath: argument), encoding: .utf8) else {
+            throw ValidationError(
+                "classes \(argument): found neither a count nor a file; allowed: a name in each line"
+            )
+        }
+        let names = text.split(whereSeparator: \.isNewline).map {
+            $0.trimmingCharacters(in: .whitespaces)
+        }.filter { !$0.isEmpty }
+        var seen: Set<String> = []
+        if let twice = names.first(where: { !seen.insert($0).inserted }) {
+            throw ValidationError("classes \(argument): found \(twice) twice; allowed: once")
+        }
+        guard !names.isEmpty else {
+            throw ValidationError("classes \(argument): found none; allowed: a name in each line")
+        }
+        return names
     }
 }
 
@@ -102,23 +134,3 @@ extension PyTorchNames: ExpressibleByArgument {}
 extension ShuffleMethod: ExpressibleByArgument {}
 extension BlockVariant: ExpressibleByArgument {}
 extension Pixels.Order: ExpressibleByArgument {}
-
-/// Class names from a file, or numbers in their place.
-struct ClassesArgument: ExpressibleByArgument {
-    let names: [String]
-
-    init?(argument: String) {
-        if let count = Int(argument) {
-            guard (1...100_000).contains(count) else { return nil }
-            names = (0..<count).map(String.init)
-            return
-        }
-        guard let text = try? String(contentsOf: URL(filePath: argument), encoding: .utf8) else {
-            return nil
-        }
-        names = text.split(whereSeparator: \.isNewline).map {
-            $0.trimmingCharacters(in: .whitespaces)
-        }.filter { !$0.isEmpty }
-        guard !names.isEmpty, Set(names).count == names.count else { return nil }
-    }
-}

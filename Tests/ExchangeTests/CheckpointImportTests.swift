@@ -169,11 +169,16 @@ struct CheckpointImportTests {
             shallower.contains("tensor `features.1.branch_main.12.weight`: found F32")
                 && shallower.contains("allowed: no tensor of this name")
         )
-        #expect(refusal("oneshot_subnet") { $0.genome = nil }.contains("found nothing"))
-        #expect(
-            refusal("oneshot_supernet") { $0.genome = Genome([0, 0, 0, 0, 0]) }
-                .contains("`features.0.branch_main.0.weight`")
-        )
+        for scheme in ["oneshot", "detnas"] {
+            #expect(
+                refusal("\(scheme)_subnet") { $0.genome = nil }
+                    .contains("kind: found one path: `features.N...`; allowed: a supernet")
+            )
+            #expect(
+                refusal("\(scheme)_supernet") { $0.genome = Genome([0, 0, 0, 0, 0]) }
+                    .contains("kind: found a supernet: `features.N.CHOICE...`; allowed: the path 0")
+            )
+        }
         #expect(
             refusal("oneshot_subnet") { $0.space = space.with(block: .mmrazor) }
                 .contains("found F32 [4, 6, 1, 1]; allowed: F32 [6, 6, 1, 1]")

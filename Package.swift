@@ -11,8 +11,12 @@ let swift: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: swift)
+func library(
+    _ name: String,
+    _ dependencies: [Target.Dependency] = [],
+    exclude: [String] = [],
+) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swift)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -33,8 +37,10 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        // Reads openapi.yaml in tests.
+        // Reads MMRazor's architectures, and openapi.yaml in tests.
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        // Writes ONNX.
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     ],
     targets: [
         // C and C++
@@ -79,6 +85,15 @@ let package = Package(
                 "Detectors", "Configs",
             ],
         ),
+        library(
+            "Exchange",
+            [
+                "NN", "SearchSpaces", "Detectors", "Configs", "Pipelines",
+                .product(name: "Yams", package: "Yams"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            exclude: ["onnx.proto"],
+        ),
 
         // Service
         library("Jobs", ["Configs"]),
@@ -98,9 +113,8 @@ let package = Package(
         .executableTarget(
             name: "detnas",
             dependencies: [
-                "API", "CLinux", "Configs", "Datasets", "HTTP", "JobStore", "Pipelines",
-                "Scheduling",
-                "SearchSpaces", "Worker",
+                "API", "CLinux", "Configs", "Datasets", "Exchange", "HTTP", "JobStore", "Pipelines",
+                "Scheduling", "SearchSpaces", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift,
@@ -143,6 +157,16 @@ let package = Package(
         ),
         tests("Configs"),
         tests("Pipelines", ["Configs", "NN", "Search", "SearchSpaces"]),
+        .testTarget(
+            name: "ExchangeTests",
+            dependencies: [
+                "Annotations", "Configs", "Datasets", "Detectors", "Exchange", "NN", "Pipelines",
+                "SearchSpaces", "TestSupport", "Torch",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         tests("Jobs"),
         tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("Scheduling"),

@@ -4,7 +4,7 @@ import Foundation
 package import Torch
 
 /// Where a level's anchors lie and how large they are.
-struct AnchorGrid {
+package struct AnchorGrid {
     /// Corners of each anchor of the cell at the image's corner, pixels.
     private let cell: [[Double]]
     private let stride: Int
@@ -14,7 +14,7 @@ struct AnchorGrid {
     ///   - ratios: height / width.
     ///   - convention: the legacy one centres anchors between pixels and rounds them to those of the stride's size,
     ///     as Detectron does.
-    init(
+    package init(
         stride: Int,
         size: Double,
         octaveScales: Int,
@@ -60,7 +60,7 @@ struct AnchorGrid {
     var count: Int { cell.count }
 
     /// Anchors of a `height` x `width` map, cell by cell in rows: flat x1 y1 x2 y2.
-    func boxes(height: Int, width: Int) -> [Float] {
+    package func boxes(height: Int, width: Int) -> [Float] {
         var boxes: [Float] = []
         boxes.reserveCapacity(height * width * cell.count * 4)
         for row in 0..<height {

@@ -90,8 +90,8 @@ package enum DetectorSettings: Sendable {
 
 package struct Detector: Module {
     package var backbone: Supernet
-    private let pyramid: FeaturePyramid
-    private let head: any DetectionHead
+    let pyramid: FeaturePyramid
+    let head: any DetectionHead
     private let pyramidHasBatchNorm: Bool
 
     package init(_ path: ParameterPath, _ backbone: Supernet, _ settings: DetectorSettings) throws {
@@ -184,7 +184,7 @@ package struct Detector: Module {
         return statistics
     }
 
-    private func levels(_ images: Tensor, _ genome: Genome?, _ mode: Mode) throws -> [Tensor] {
+    func levels(_ images: Tensor, _ genome: Genome?, _ mode: Mode) throws -> [Tensor] {
         try pyramid(backbone([images], genome, mode), mode).map { $0[0] }
     }
 

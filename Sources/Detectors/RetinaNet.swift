@@ -135,7 +135,7 @@ struct RetinaNetHead: DetectionHead {
         classTower.parameters + boxTower.parameters + scores.parameters + offsets.parameters
     }
 
-    private func outputs(_ levels: [Tensor]) throws -> [LevelOutput] {
+    func outputs(_ levels: [Tensor]) throws -> [LevelOutput] {
         try zip(levels, grids).map { level, grid in
             try LevelOutput(
                 logits: scores(classTower(level)),

@@ -25,8 +25,11 @@ package struct CheckpointMetadata: Sendable {
     package var detector: JSONValue?
     /// The stage of a job that has several.
     package var stage: String?
+    /// What the stages before this one measured, by stage: a job that goes on from here can still report it.
+    package var earlierStages: JSONValue?
 
-    func strings(step: Int, final: Bool) throws -> [String: String] {
+    /// The file's metadata.
+    package func strings(step: Int, final: Bool) throws -> [String: String] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var strings = [
@@ -39,10 +42,11 @@ package struct CheckpointMetadata: Sendable {
         strings["genome"] = genome?.description
         strings["detector"] = detector?.canonical
         strings["stage"] = stage
+        strings["earlierStages"] = earlierStages?.canonical
         return strings
     }
 
-    init(
+    package init(
         kind: String,
         space: SearchSpace,
         shuffle: Int,
@@ -53,6 +57,7 @@ package struct CheckpointMetadata: Sendable {
         genome: Genome? = nil,
         detector: JSONValue? = nil,
         stage: String? = nil,
+        earlierStages: JSONValue? = nil,
     ) {
         self.kind = kind
         self.space = space
@@ -64,6 +69,7 @@ package struct CheckpointMetadata: Sendable {
         self.genome = genome
         self.detector = detector
         self.stage = stage
+        self.earlierStages = earlierStages
     }
 
     init(_ strings: [String: String], file: String) throws {
@@ -92,6 +98,7 @@ package struct CheckpointMetadata: Sendable {
         genome = try strings["genome"].map { try Genome(parsing: $0, in: space) }
         detector = try strings["detector"].map { try JSONValue(parsing: $0) }
         stage = strings["stage"]
+        earlierStages = try strings["earlierStages"].map { try JSONValue(parsing: $0) }
     }
 }
 

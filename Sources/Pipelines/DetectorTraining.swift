@@ -20,6 +20,8 @@ struct DetectorTraining {
     let training: TrainingConfig
     let evaluation: PathEvaluation
     var stage: String?
+    /// What the stages before this one measured, by stage.
+    var earlierStages: JSONValue?
     /// See `Supernet.crippled`.
     var crippled: (operation: SearchSpaces.Operation, deviation: Double)?
 
@@ -53,6 +55,7 @@ struct DetectorTraining {
                 genome: plan.only,
                 detector: detector.json,
                 stage: stage,
+                earlierStages: earlierStages,
             ),
         )
         let loop = try TrainingLoop(context, training, stage: stage, checkpoints)

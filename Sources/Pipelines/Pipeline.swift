@@ -145,6 +145,7 @@ package enum Pipeline {
             earlier?.metadata.stage == stage ? earlier : nil
         }
         var result = RunResult()
+        result.metrics = left(by: "detection")?.metadata.earlierStages?.object ?? [:]
         var backbone: CheckpointFile?
         if let classification = config.classification, left(by: "detection") == nil {
             let training = ClassifierTraining(
@@ -177,6 +178,7 @@ package enum Pipeline {
                 training: detection.training,
                 evaluation: PathEvaluation(),
                 stage: "detection",
+                earlierStages: .object(result.metrics),
             )
             let (checkpoint, metrics) = try training.run(
                 config: spec.json,

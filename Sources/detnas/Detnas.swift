@@ -11,7 +11,8 @@ struct Detnas: ParsableCommand {
         abstract: "Searches object-detector architectures on your own data, as a service.",
         version: version,
         subcommands: [
-            Serve.self, DatasetCommand.self, Planted.self, Bench.self, WorkerCommand.self,
+            Serve.self, DatasetCommand.self, ArchitectureCommand.self, CheckpointCommand.self,
+            Planted.self, Bench.self, WorkerCommand.self,
         ],
     )
 }

@@ -29,6 +29,36 @@ struct DetectionTests {
         }
     }
 
+    /// pycocotools 2.0.11 reads these very bytes: `COCO.loadRes` of them gives the areas 3.0 and 7.5.
+    @Test func `the same detections give the same bytes`() throws {
+        let detections = [
+            Detection(
+                imageID: 7,
+                categoryID: 3,
+                box: Box(x: 0.1, y: 2, width: 1.5, height: 2),
+                score: 0.25,
+            ),
+            Detection(
+                imageID: 8,
+                categoryID: 1,
+                box: Box(x: 1.0 / 3, y: 0, width: 3, height: 2.5),
+                score: 1e-7,
+            ),
+        ]
+        try withFile("") { file in
+            try Detection.write(detections, to: file)
+            #expect(
+                try String(contentsOf: file, encoding: .utf8) == """
+                    [
+                    {"image_id":7,"category_id":3,"bbox":[0.1,2.0,1.5,2.0],"score":0.25},
+                    {"image_id":8,"category_id":1,"bbox":[0.3333333333333333,0.0,3.0,2.5],"score":1e-07}
+                    ]
+
+                    """
+            )
+        }
+    }
+
     @Test func `a detection that is not finite is not written`() throws {
         let bad = Detection(
             imageID: 1,

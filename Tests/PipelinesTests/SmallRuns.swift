@@ -201,10 +201,10 @@ enum Small {
         #"{"dataset": "\#(dataset)", "annotations": "annotations/\#(name).json"}"#
     }
 
-    static func training(steps: Int = 4) -> String {
+    static func training(steps: Int = 4, everySteps: Int = 0) -> String {
         """
         "training": {"steps": \(steps), "batch": 4, "logEverySteps": 1, "maxBadImages": 0.1,
-          "optimizer": {"kind": "adamw"}, "checkpoint": {"everySteps": 0, "everySeconds": 0}}
+          "optimizer": {"kind": "adamw"}, "checkpoint": {"everySteps": \(everySteps), "everySeconds": 0}}
         """
     }
 

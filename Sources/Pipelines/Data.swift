@@ -80,7 +80,7 @@ struct DetectionData {
                 imageRoot: folder.appending(path: data.images),
                 purpose: purpose,
             )
-            digest = set.digest(annotations: try Data(contentsOf: file)).description
+            digest = set.digest(annotations: [file]).description
         } catch {
             throw RunError.badData("\(data.dataset)/\(data.annotations): \(error)")
         }

@@ -98,7 +98,8 @@ let package = Package(
         .executableTarget(
             name: "detnas",
             dependencies: [
-                "API", "CLinux", "Configs", "Datasets", "HTTP", "JobStore", "Pipelines",
+                "API", "Annotations", "CLinux", "Configs", "Datasets", "HTTP", "JobStore",
+                "Pipelines",
                 "Scheduling",
                 "SearchSpaces", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

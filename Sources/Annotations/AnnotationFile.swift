@@ -35,6 +35,31 @@ struct AnnotationFile {
         return try result.get()
     }
 
+    /// All of a file that is no folder, pipe or device, and has at most so many bytes.
+    static func content(
+        of url: URL,
+        atMost limit: Int,
+    ) throws(AnnotationError) -> Data {
+        var status = stat()
+        guard stat(url.path, &status) == 0 else {
+            throw .unreadable(file: url.path, reason: String(cString: strerror(errno)))
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw .unreadable(file: url.path, reason: "is not a file")
+        }
+        guard status.st_size <= limit else {
+            throw .unreadable(
+                file: url.path,
+                reason: "has \(status.st_size) bytes; at most \(limit) are read",
+            )
+        }
+        do {
+            return try Data(contentsOf: url)
+        } catch {
+            throw .unreadable(file: url.path, reason: reason(error))
+        }
+    }
+
     static func reason(_ error: any Error) -> String {
         let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
         guard let underlying, underlying.domain == NSPOSIXErrorDomain else { return "\(error)" }

@@ -47,7 +47,7 @@ extension AnnotationList {
             throw .unwritable(file: folder.path, reason: AnnotationFile.reason(error))
         }
         if isVoc {
-            let names = try vocNames()
+            let names = try VocList(self).entries.map(\.name)
             for (side, file) in zip([sides.weights, sides.architecture], files) {
                 let ids = Set(side.images.lazy.map(\.id))
                 let lines = names.filter { ids.contains(VocTree.imageID(of: $0)) }
@@ -100,14 +100,6 @@ extension AnnotationList {
                 reason: "a VOC list finds its tree three folders up; allowed is a folder within "
                     + "\(here)/ImageSets",
             )
-        }
-    }
-
-    private func vocNames() throws(AnnotationError) -> [String] {
-        do {
-            return VocReading.names(try Data(contentsOf: file), of: self).entries.map(\.name)
-        } catch {
-            throw .unreadable(file: file.path, reason: AnnotationFile.reason(error))
         }
     }
 }

@@ -22,24 +22,7 @@ struct VocFile {
     static let maxBytes = 16 << 20
 
     init(contentsOf url: URL) throws(AnnotationError) {
-        var content: Data
-        do {
-            let values = try url.resourceValues(forKeys: [.fileSizeKey, .isRegularFileKey])
-            guard values.isRegularFile == true else {
-                throw AnnotationError.unreadable(file: url.path, reason: "is not a file")
-            }
-            if let size = values.fileSize, size > Self.maxBytes {
-                throw AnnotationError.unreadable(
-                    file: url.path,
-                    reason: "has \(size) bytes; at most \(Self.maxBytes) are read",
-                )
-            }
-            content = try Data(contentsOf: url)
-        } catch let error as AnnotationError {
-            throw error
-        } catch {
-            throw .unreadable(file: url.path, reason: AnnotationFile.reason(error))
-        }
+        var content = try AnnotationFile.content(of: url, atMost: Self.maxBytes)
         if content.starts(with: [0xFF, 0xFE]) || content.starts(with: [0xFE, 0xFF]),
             let text = String(data: content, encoding: .utf16)
         {

@@ -59,24 +59,10 @@ struct VocReading {
                     + "TREE/ImageSets/SET/LIST.txt, and TREE/Annotations holds the boxes",
             )
         }
-        let content: Data
-        do {
-            content = try Data(contentsOf: list.file)
-        } catch {
-            throw .unreadable(file: list.file.path, reason: AnnotationFile.reason(error))
-        }
-        let names = Self.names(content, of: list)
+        let names = try VocList(list)
         problems = names.problems
         var owners: [Int64: String] = [:]
         for entry in names.entries { read(entry, &owners) }
-    }
-
-    /// The names in the content of a list.
-    static func names(_ content: Data, of list: AnnotationList) -> VocList {
-        let tree = VocTree(list: list.file)
-        return VocList(content, file: list.file.lastPathComponent) {
-            access(tree.annotation(of: $0).path, F_OK) == 0
-        }
     }
 
     /// The list as a set with these classes; what is of another is left out.

@@ -49,6 +49,18 @@ struct VocList {
     private(set) var entries: [Entry] = []
     private(set) var problems: [AnnotationProblem] = []
     private static let longestName = 1024
+    private static let maxBytes = 256 << 20
+
+    /// - Throws: when the file of `list` cannot be read.
+    init(_ list: AnnotationList) throws(AnnotationError) {
+        let tree = VocTree(list: list.file)
+        self.init(
+            try AnnotationFile.content(of: list.file, atMost: Self.maxBytes),
+            file: list.file.lastPathComponent,
+        ) {
+            access(tree.annotation(of: $0).path, F_OK) == 0
+        }
+    }
 
     /// Reads a name from each line. A label behind it, as VOC's lists for one class have (-1, 0 or
     /// 1), says nothing of the boxes and is passed over, unless `isName` says that all of the line

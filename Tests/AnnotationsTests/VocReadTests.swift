@@ -297,6 +297,27 @@ struct VocReadTests {
         #expect(reading.problems[5].description.contains("c.xml cannot be read"))
     }
 
+    @Test func `files may be links to files, and nothing else but files is read`() throws {
+        let tree = try TemporaryTree()
+        defer { tree.remove() }
+        try tree.write("a", objects: [Tree.object("dog")])
+        let folder = tree.root.appending(path: "Annotations")
+        try FileManager.default.createSymbolicLink(
+            at: folder.appending(path: "b.xml"),
+            withDestinationURL: folder.appending(path: "a.xml"),
+        )
+        try FileManager.default.createDirectory(
+            at: folder.appending(path: "c.xml"),
+            withIntermediateDirectories: true,
+        )
+        #expect(mkfifo(folder.appending(path: "d.xml").path, 0o600) == 0)
+        try tree.write(list: "train", "a\nb\nc\nd\n")
+        let reading = try AnnotationReading.read([AnnotationList(voc: tree.list("train"))])
+        #expect(reading.dataset.annotations.count == 2)
+        let unread = reading.problems.filter { $0.kind == .unreadableFile }
+        #expect(unread.map { $0.description.contains("is not a file") } == [true, true])
+    }
+
     @Test func `ids are made of names alone`() throws {
         let tree = try TemporaryTree()
         defer { tree.remove() }

@@ -144,6 +144,35 @@ extension Runs {
             }
         }
 
+        @Test func `lists that lack a class follow the training's classes, in a search too`() throws
+        {
+            try withCells { cells, run in
+                try cells.edit("search") { object in
+                    let all = try #require(object["annotations"] as? [[String: Any]])
+                    object["annotations"] = all.filter { $0["category_id"] as? Int == 1 }
+                }
+                try cells.writeTree()
+                let made = try run.run(
+                    .detectorFinetune,
+                    Small.finetune(
+                        train: Small.voc("train"),
+                        validation: Small.voc("search"),
+                        training: Small.training(steps: 1),
+                        evaluation: evaluation,
+                    ),
+                )
+                let classes = try #require(made.metrics["voc"]?["perClass"]?.array)
+                #expect(classes.map { $0["class"] } == ["Platelets", "RBC", "WBC"])
+                #expect(classes.map { $0["ap"]?.double == -1 } == [true, false, true])
+                let found = try RecordedRun(cells).run(
+                    .searchEvolution,
+                    Small.search(train: Small.voc("train"), search: Small.voc("search")),
+                    given(try #require(run.checkpoints.last)),
+                )
+                #expect(found.architectures.count == 2)
+            }
+        }
+
         @Test func `two lists train as one set, and an image in both is refused by name`() throws {
             try withCells { cells, run in
                 try cells.writeTree()

@@ -113,8 +113,8 @@ let package = Package(
         .executableTarget(
             name: "detnas",
             dependencies: [
-                "API", "CLinux", "Configs", "Datasets", "Exchange", "HTTP", "JobStore", "Pipelines",
-                "Scheduling", "SearchSpaces", "Worker",
+                "API", "Annotations", "CLinux", "Configs", "Datasets", "Exchange", "HTTP",
+                "JobStore", "Pipelines", "Scheduling", "SearchSpaces", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift,

@@ -27,10 +27,37 @@ struct AnnotationFile {
                     try file.json.end()
                     return .success((value, file.problems))
                 } catch {
-                    return .failure(malformed(url.path, bytes, error))
+                    return .failure(
+                        malformed(url.path, bytes, at: error.offset, expected: error.expected)
+                    )
                 }
             }
         return try result.get()
+    }
+
+    /// All of a file that is no folder, pipe or device, and has at most so many bytes.
+    static func content(
+        of url: URL,
+        atMost limit: Int,
+    ) throws(AnnotationError) -> Data {
+        var status = stat()
+        guard stat(url.path, &status) == 0 else {
+            throw .unreadable(file: url.path, reason: String(cString: strerror(errno)))
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw .unreadable(file: url.path, reason: "is not a file")
+        }
+        guard status.st_size <= limit else {
+            throw .unreadable(
+                file: url.path,
+                reason: "has \(status.st_size) bytes; at most \(limit) are read",
+            )
+        }
+        do {
+            return try Data(contentsOf: url)
+        } catch {
+            throw .unreadable(file: url.path, reason: reason(error))
+        }
     }
 
     static func reason(_ error: any Error) -> String {
@@ -39,21 +66,23 @@ struct AnnotationFile {
         return String(cString: strerror(Int32(underlying.code)))
     }
 
-    private static func malformed(
+    /// What is wrong at `offset`, as line and column.
+    static func malformed(
         _ file: String,
         _ bytes: UnsafeBufferPointer<UInt8>,
-        _ fault: JSONFault,
+        at offset: Int,
+        expected: String,
     ) -> AnnotationError {
-        let before = bytes[..<fault.offset]
+        let before = bytes[..<offset]
         let newline = UInt8(ascii: "\n")
         let lineStart = before.lastIndex(of: newline).map { $0 + 1 } ?? 0
-        let ahead = bytes[fault.offset...].prefix(20).prefix { $0 != newline }
+        let ahead = bytes[offset...].prefix(20).prefix { $0 != newline }
         return .malformed(
             file: file,
             line: before.reduce(1) { $0 + ($1 == newline ? 1 : 0) },
-            column: fault.offset - lineStart + 1,
-            expected: fault.expected,
-            found: fault.offset == bytes.count
+            column: offset - lineStart + 1,
+            expected: expected,
+            found: offset == bytes.count
                 ? "the end of the file" : "\"\(String(decoding: ahead, as: UTF8.self))\"",
         )
     }

@@ -8,6 +8,8 @@ package enum AnnotationError: Error, Hashable, Sendable, CustomStringConvertible
     /// The top-level object lacks one of `images`, `annotations`, `categories`.
     case missingList(file: String, name: String)
     case unwritable(file: String, reason: String)
+    /// Lists that are to be joined name the same images; some of these are told.
+    case sharedImages(lists: [String], count: Int, images: [String])
 
     package var description: String {
         switch self {
@@ -17,6 +19,9 @@ package enum AnnotationError: Error, Hashable, Sendable, CustomStringConvertible
         case .missingList(let file, let name):
             "\(file) has no list \"\(name)\"; a COCO file has images, annotations and categories"
         case .unwritable(let file, let reason): "\(file) cannot be written: \(reason)"
+        case .sharedImages(let lists, let count, let images):
+            "\(lists.joined(separator: " and ")) share \(count) images, among them "
+                + "\(images.joined(separator: ", ")); lists that are joined name each image once"
         }
     }
 }
@@ -41,6 +46,12 @@ package struct AnnotationProblem: Error, Hashable, Sendable, CustomStringConvert
         case badArea = "bad_area"
         case badImageSize = "bad_image_size"
         case badScore = "bad_score"
+        /// A line of an image-set list that names no image.
+        case badLine = "bad_line"
+        case unreadableFile = "unreadable_file"
+        /// The file says that it describes another picture than the one whose name it bears.
+        case otherFileName = "other_file_name"
+        case swappedCorners = "swapped_corners"
     }
 
     /// The entry: by its id, or by its place in a list (from 0) where it has none.
@@ -49,6 +60,14 @@ package struct AnnotationProblem: Error, Hashable, Sendable, CustomStringConvert
         case category(Int64)
         case annotation(Int64, image: Int64?)
         case entry(list: String, index: Int)
+        /// A whole file.
+        case file(String)
+        /// A line of an image-set list, from 1.
+        case line(file: String, number: Int)
+        /// An object of a VOC file, from 1.
+        case object(file: String, number: Int)
+        /// One of several lists that are joined.
+        indirect case within(list: String, Place)
 
         package var description: String {
             switch self {
@@ -57,6 +76,10 @@ package struct AnnotationProblem: Error, Hashable, Sendable, CustomStringConvert
             case .annotation(let id, let image):
                 "annotation \(id)" + (image.map { " of image \($0)" } ?? "")
             case .entry(let list, let index): "\(list)[\(index)]"
+            case .file(let file): file
+            case .line(let file, let number): "\(file):\(number)"
+            case .object(let file, let number): "\(file), object \(number)"
+            case .within(let list, let place): "\(list): \(place)"
             }
         }
     }
@@ -85,6 +108,18 @@ package struct AnnotationProblem: Error, Hashable, Sendable, CustomStringConvert
         self.value = value
         self.allowed = allowed
         self.isDropped = isDropped
+    }
+
+    /// The same, said of one of several lists that are joined.
+    func within(list: String) -> AnnotationProblem {
+        AnnotationProblem(
+            kind,
+            at: .within(list: list, place),
+            field: field,
+            value: value,
+            allowed: allowed,
+            isDropped: isDropped,
+        )
     }
 
     package var description: String {

@@ -10,6 +10,7 @@ extension CocoAnnotation {
         var box = AnnotationFile.BoxField()
         var isCrowd = false
         var ignore = false
+        var isDifficult = false
         var mask: Int?
         while let key = try file.json.nextKey() {
             switch key {
@@ -20,6 +21,7 @@ extension CocoAnnotation {
             case "area": area = try file.field()
             case "iscrowd": isCrowd = try file.json.scalar().isTrue
             case "ignore": ignore = try file.json.scalar().isTrue
+            case "difficult": isDifficult = try file.json.scalar().isTrue
             case "segmentation":
                 if case .container(let offset) = try file.json.scalar() { mask = offset }
             default: _ = try file.json.scalar()
@@ -59,6 +61,7 @@ extension CocoAnnotation {
             area: square,
             isCrowd: isCrowd,
             ignore: ignore,
+            isDifficult: isDifficult,
         )
     }
 

@@ -15,7 +15,8 @@ extension CocoDataset {
     /// Reads a COCO detection file.
     ///
     /// `area` where missing is that of the mask (polygons by the shoelace formula, run lengths by
-    /// their sum), else of the box. `iscrowd` and `ignore` where missing are false.
+    /// their sum), else of the box. `iscrowd`, `ignore` and `difficult` (which converters from VOC
+    /// write) where missing are false.
     ///
     /// - Returns: The data set without the entries whose problem says that they were left out, and
     ///   the problems, in the order of the file for each list.

@@ -16,7 +16,14 @@ extension CocoDataset {
     ) -> (weights: CocoDataset, architecture: CocoDataset) {
         let share = architectureShare.isNaN ? 0 : min(max(architectureShare, 0), 1)
         let wanted = Int((share * Double(images.count)).rounded())
+        return split(architectureCount: wanted, seed: seed)
+    }
 
+    /// The same with the number of images that the architecture part gets, 0...`images.count`.
+    package func split(
+        architectureCount wanted: Int,
+        seed: UInt64,
+    ) -> (weights: CocoDataset, architecture: CocoDataset) {
         let sizes = Dictionary(images.lazy.map { ($0.key, 1) }, uniquingKeysWith: +)
         let ranked = sizes.keys
             .map {

@@ -32,7 +32,8 @@ extension CocoDataset {
                     + "\"category_id\":\(annotation.categoryID),"
                     + "\"bbox\":\(JSONText.list(annotation.box)),\"area\":\(annotation.area),"
                     + "\"iscrowd\":\(annotation.isCrowd ? 1 : 0)"
-                    + (annotation.ignore ? ",\"ignore\":1}" : "}")
+                    + (annotation.ignore ? ",\"ignore\":1" : "")
+                    + (annotation.isDifficult ? ",\"difficult\":1}" : "}")
             )
         }
         let lists = [

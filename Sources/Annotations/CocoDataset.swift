@@ -42,6 +42,9 @@ package struct CocoAnnotation: Hashable, Sendable {
     package let area: Double
     package let isCrowd: Bool
     package let ignore: Bool
+    /// Hard to recognise even for people (VOC): not learnt, and counted neither way in VOC's
+    /// average precision. COCO's figures, which know no such thing, count it as any object.
+    package let isDifficult: Bool
 
     /// `area` is that of the box where it is not given.
     package init(
@@ -52,6 +55,7 @@ package struct CocoAnnotation: Hashable, Sendable {
         area: Double? = nil,
         isCrowd: Bool = false,
         ignore: Bool = false,
+        isDifficult: Bool = false,
     ) {
         self.id = id
         self.imageID = imageID
@@ -60,6 +64,7 @@ package struct CocoAnnotation: Hashable, Sendable {
         self.area = area ?? box.area
         self.isCrowd = isCrowd
         self.ignore = ignore
+        self.isDifficult = isDifficult
     }
 }
 

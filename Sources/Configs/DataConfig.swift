@@ -12,24 +12,6 @@ package struct ClassificationData: Hashable, Sendable {
     package init(dataset: String) { self.dataset = dataset }
 }
 
-/// A list of images with boxes, in COCO's format.
-package struct DetectionData: Hashable, Sendable {
-    /// The folder below a data-set root.
-    package var dataset: String
-    /// The annotation file below `dataset`, such as `annotations/instances_train.json`.
-    package var annotations: String
-    /// The folder below `dataset` in which the file names of the annotations start.
-    package var images = "images"
-    /// Nil: the whole list.
-    package var part: SplitPart?
-
-    package init(dataset: String, annotations: String, part: SplitPart? = nil) {
-        self.dataset = dataset
-        self.annotations = annotations
-        self.part = part
-    }
-}
-
 /// One of the two parts of a list that is split by image, seeded; the parts never overlap.
 package struct SplitPart: Hashable, Sendable {
     /// What the images of a part may decide.
@@ -57,28 +39,6 @@ extension ClassificationData: Fielded {
             Field("train", \.train, .path),
             Field("val", \.val, .optional(.path)),
         ]
-    }
-}
-
-extension DetectionData: Fielded {
-    static var blank: Self { Self(dataset: "", annotations: "") }
-
-    static var fields: [Field<Self>] {
-        [
-            Field("dataset", \.dataset, .path, required: true),
-            Field("annotations", \.annotations, .path, required: true),
-            Field("images", \.images, .path(orFolder: true)),
-            Field("part", \.part, .optional(.object)),
-        ]
-    }
-
-    /// Whether no image can be in both, as far as names tell: other lists, or the two parts of one
-    /// split.
-    package func isDisjoint(from other: DetectionData) -> Bool {
-        guard dataset == other.dataset, annotations == other.annotations else { return true }
-        guard let part, let otherPart = other.part else { return false }
-        return part.role != otherPart.role && part.seed == otherPart.seed
-            && part.architectureShare == otherPart.architectureShare
     }
 }
 

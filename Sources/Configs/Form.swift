@@ -205,4 +205,16 @@ extension Form {
             .array($0.map(form.write))
         }
     }
+
+    /// One value of a form, or an array of up to `most`.
+    static func oneOrMore<Element>(_ form: Form<Element>, most: Int) -> Form
+    where Value == [Element] {
+        let list = Form.list(form, count: 1...most)
+        return Form { json, place, faults in
+            json.array == nil
+                ? form.read(json, place, &faults).map { [$0] } : list.read(json, place, &faults)
+        } write: { values in
+            values.count == 1 ? form.write(values[0]) : list.write(values)
+        }
+    }
 }

@@ -99,13 +99,29 @@ extension JobSpec {
     }
 
     private func need(_ data: DetectionData, _ place: String) -> DatasetNeed {
-        DatasetNeed(
+        var paths: [DatasetNeed.Path] = []
+        for (index, list) in data.lists.enumerated() {
+            let element = data.annotations.count == 1 ? "" : "/\(index)"
+            let pointer = "\(place)/annotations\(element)"
+            paths.append(DatasetNeed.Path(pointer: pointer, path: list.path))
+            if let xml = list.xml {
+                paths.append(DatasetNeed.Path(pointer: pointer, path: xml))
+            }
+            // `.` is the data set itself, which is looked for anyway.
+            guard list.images != "." else { continue }
+            let given = data.images.map { $0.count == 1 ? "/images" : "/images/\(index)" }
+            paths.append(
+                DatasetNeed.Path(
+                    pointer: given.map { place + $0 } ?? (list.isVoc ? pointer : "\(place)/images"),
+                    path: list.images,
+                )
+            )
+        }
+        var seen: Set<String> = []
+        return DatasetNeed(
             pointer: "\(place)/dataset",
             dataset: data.dataset,
-            paths: [
-                DatasetNeed.Path(pointer: "\(place)/annotations", path: data.annotations),
-                DatasetNeed.Path(pointer: "\(place)/images", path: data.images),
-            ],
+            paths: paths.filter { seen.insert($0.path).inserted },
         )
     }
 

@@ -21,7 +21,8 @@ package struct DetectionSet: Sendable {
         package let fileName: String
         /// What the annotations say; nil where they do not.
         package let size: ImageSize?
-        /// In pixels of the whole image, clipped to it; neither crowds nor boxes of a pixel or less.
+        /// In pixels of the whole image, clipped to it; no crowds, no difficult
+        /// objects, no boxes of a pixel or less.
         package let boxes: [Box]
         /// The class of each box, `0 ..< classNames.count`.
         package let labels: [Int]
@@ -33,7 +34,8 @@ package struct DetectionSet: Sendable {
     package let classNames: [String]
     /// The COCO id of each class.
     package let categoryIDs: [Int64]
-    /// How many objects were left out: crowds, and boxes too small or outside their image.
+    /// How many objects were left out: crowds, those that are difficult or to be ignored, and boxes too
+    /// small or outside their image.
     package let droppedObjects: Int
 
     /// A box is learnt only if both its sides, clipped to the image, are longer than this.
@@ -67,7 +69,7 @@ package struct DetectionSet: Sendable {
                 ? ImageSize(height: image.height, width: image.width) : nil
             var (boxes, labels) = ([Box](), [Int]())
             for annotation in dataset.annotations(ofImage: image.id) {
-                guard !annotation.isCrowd, !annotation.ignore,
+                guard !annotation.isCrowd, !annotation.ignore, !annotation.isDifficult,
                     let label = dataset.categoryIndex(id: annotation.categoryID),
                     let box = Self.learnable(annotation.box, in: size)
                 else {
@@ -122,12 +124,16 @@ package struct DetectionSet: Sendable {
         return missing
     }
 
-    /// A digest of the data: names and sizes of the images, and the annotation file.
-    package func digest(annotations: Data) -> SHA256.Digest {
-        DataDigest.of(
-            files: items.indices.lazy.map { (items[$0].fileName, path(of: $0)) },
-            annotations: [annotations],
-        )
+    /// A digest of the data: names and sizes of the images, and the annotation files in their order;
+    /// one that cannot be read stands as an empty one.
+    package func digest(annotations files: [URL]) -> SHA256.Digest {
+        var digest = DataDigest()
+        let order = items.indices.sorted {
+            items[$0].fileName.utf8.lexicographicallyPrecedes(items[$1].fileName.utf8)
+        }
+        for item in order { digest.add(name: items[item].fileName.utf8, path: path(of: item)) }
+        for file in files { digest.add(annotations: (try? Data(contentsOf: file)) ?? Data()) }
+        return digest.finish()
     }
 
     private static func learnable(_ box: Box, in size: ImageSize?) -> Box? {

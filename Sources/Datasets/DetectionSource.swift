@@ -154,27 +154,12 @@ package struct DetectionSource: BatchSource {
     private func picture(_ sample: Int) throws(ImageError) -> DecodedImage {
         try cache.image(sample) { () throws(ImageError) in
             let file = try ImageFile(path: data.path(of: sample))
-            let upright = try isUpright(file, data.items[sample])
+            let upright = try file.isUpright(annotated: data.items[sample].size)
             let original = upright ? file.size : file.storedSize
             let size = transform.size(of: original)
             let image = try file.decoded(atLeast: size, upright: upright)
             return DecodedImage(image: image.resized(to: size), originalSize: original)
         }
-    }
-
-    /// Whether the boxes were drawn on the upright image; some tools ignore the camera's orientation.
-    private func isUpright(
-        _ file: ImageFile,
-        _ item: DetectionSet.Item,
-    )
-        throws(ImageError) -> Bool
-    {
-        guard let annotated = item.size, annotated != file.size else { return true }
-        if annotated == file.storedSize { return false }
-        throw ImageError(
-            file: file.name,
-            reason: "is \(file.size.text) pixels, but the annotations say \(annotated.text)",
-        )
     }
 
     private func target(
@@ -215,5 +200,20 @@ package struct DetectionSource: BatchSource {
             )
         }
         return target
+    }
+}
+
+extension ImageFile {
+    /// Whether boxes were drawn on the upright image; some tools ignore the camera's orientation.
+    ///
+    /// - Parameter annotated: the size that the annotations say; nil where they do not.
+    /// - Throws: when it is the size of neither.
+    func isUpright(annotated: ImageSize?) throws(ImageError) -> Bool {
+        guard let annotated, annotated != size else { return true }
+        if annotated == storedSize { return false }
+        throw ImageError(
+            file: name,
+            reason: "is \(size.text) pixels, but the annotations say \(annotated.text)",
+        )
     }
 }

@@ -37,36 +37,36 @@ package struct ImageFolder: Sendable {
     /// Label `k` is the folder `classes[k]`.
     package let classes: [String]
     /// The file names of each class.
-    private let files: [[String]]
+    private let files: [FileNames]
     /// The number of each class's first sample, and behind the last the number of samples.
     private let starts: [Int]
 
-    package static let extensions: Set<String> = ["jpg", "jpeg", "png"]
+    private static let endings = [".jpg", ".jpeg", ".png"].map { Array($0.utf8) }
 
     package var count: Int { starts.last ?? 0 }
 
     /// Lists the tree; reads no image.
     package init(root: URL) throws(DatasetError) {
-        let classes = try Self.names(in: root).filter { Self.isFolder(root.appending(path: $0)) }
+        let classes = try Self.names(in: root.path) { _ in true }
+            .map { String(decoding: $0, as: UTF8.self) }
+            .filter { Self.isFolder("\(root.path)/\($0)") }
         guard !classes.isEmpty else {
             throw DatasetError(
                 .noClasses,
                 "\(root.path) has no class folders; images belong in CLASS/FILE.jpg",
             )
         }
-        var files: [[String]] = []
+        var files: [FileNames] = []
         for name in classes {
-            files.append(
-                try Self.names(in: root.appending(path: name)).filter {
-                    Self.extensions.contains(($0 as NSString).pathExtension.lowercased())
-                }
-            )
-        }
-        if let empty = zip(classes, files).first(where: { $0.1.isEmpty }) {
-            throw DatasetError(
-                .noImages,
-                "\(root.path)/\(empty.0) has no images (.jpg, .jpeg or .png)",
-            )
+            let folder = "\(root.path)/\(name)"
+            let names = try Self.names(in: folder, Self.isPicture)
+            guard !names.isEmpty else {
+                throw DatasetError(.noImages, "\(folder) has no images (.jpg, .jpeg or .png)")
+            }
+            guard let names = FileNames(names) else {
+                throw DatasetError(.noImages, "\(folder) has more than 4 GiB of file names")
+            }
+            files.append(names)
         }
         self.root = root
         self.classes = classes
@@ -87,7 +87,8 @@ package struct ImageFolder: Sendable {
     /// Such as `CLASS/FILE.jpg`.
     package func name(of sample: Int) -> String {
         let label = label(of: sample)
-        return "\(classes[label])/\(files[label][sample - starts[label]])"
+        let file = String(decoding: files[label][sample - starts[label]], as: UTF8.self)
+        return "\(classes[label])/\(file)"
     }
 
     package func path(of sample: Int) -> String { "\(root.path)/\(name(of: sample))" }
@@ -114,32 +115,52 @@ package struct ImageFolder: Sendable {
 
     /// A digest of the data: names and sizes of all files, in order.
     package func digest() -> SHA256.Digest {
-        DataDigest.of(
-            files: (0..<count).lazy.map { (name(of: $0), path(of: $0)) },
-            annotations: [],
-        )
-    }
-
-    private static func isFolder(_ url: URL) -> Bool {
-        var isFolder: ObjCBool = false
-        return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
-            && isFolder.boolValue
-    }
-
-    /// Sorted by bytes, which no locale changes.
-    private static func names(in folder: URL) throws(DatasetError) -> [String] {
-        guard isFolder(folder) else {
-            throw DatasetError(.missingFolder, "\(folder.path) is not a folder")
+        // As sorting "CLASS/FILE" would: "a-b" before "a".
+        let order = classes.indices.sorted {
+            "\(classes[$0])/".utf8.lexicographicallyPrecedes("\(classes[$1])/".utf8)
         }
-        do {
-            return try FileManager.default.contentsOfDirectory(atPath: folder.path)
-                .filter { !$0.hasPrefix(".") }
-                .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-        } catch {
+        var digest = DataDigest()
+        for label in order {
+            let folder = Array("\(classes[label])/".utf8)
+            for index in 0..<files[label].count {
+                let name = folder + files[label][index]
+                digest.add(
+                    name: name,
+                    path: "\(root.path)/\(String(decoding: name, as: UTF8.self))",
+                )
+            }
+        }
+        return digest.finish()
+    }
+
+    /// Whether a name, not its beginning alone, ends like a picture's.
+    private static func isPicture(_ name: [UInt8]) -> Bool {
+        endings.contains { ending in
+            name.count > ending.count
+                && zip(name.suffix(ending.count), ending).allSatisfy { byte, letter in
+                    byte == letter || (letter != UInt8(ascii: ".") && byte | 0x20 == letter)
+                }
+        }
+    }
+
+    private static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    private static func names(
+        in folder: String,
+        _ isWanted: ([UInt8]) -> Bool,
+    ) throws(DatasetError) -> [[UInt8]] {
+        guard isFolder(folder) else {
+            throw DatasetError(.missingFolder, "\(folder) is not a folder")
+        }
+        guard let names = FileNames.list(folder, isWanted) else {
             throw DatasetError(
                 .missingFolder,
-                "\(folder.path) cannot be listed: \(error.localizedDescription)",
+                "\(folder) cannot be listed: \(String(cString: strerror(errno)))",
             )
         }
+        return names
     }
 }

@@ -36,8 +36,9 @@ package struct CocoEvaluator: Sendable {
 
     /// - Parameters:
     ///   - maxDetections: COCO's is 100; AR100 is the recall with this many. At least 1.
-    ///   - honoursIgnore: whether annotations with `ignore` are left unjudged. pycocotools
-    ///     overwrites that flag with `iscrowd`, so comparable figures leave it false.
+    ///   - honoursIgnore: whether annotations that are difficult or have `ignore` are left unjudged.
+    ///     pycocotools knows no `difficult` and overwrites `ignore` with `iscrowd`, so comparable
+    ///     figures leave it false.
     package init(
         groundTruth: CocoDataset,
         maxDetections: Int = 100,
@@ -123,7 +124,8 @@ extension CocoEvaluator.Truth {
         box = annotation.box
         isCrowd = annotation.isCrowd
         countsAsMatch = annotation.id != 0
-        let isUnjudged = annotation.isCrowd || (honoursIgnore && annotation.ignore)
+        let isUnjudged =
+            annotation.isCrowd || (honoursIgnore && (annotation.ignore || annotation.isDifficult))
         ignored = CocoArea.allCases.reduce(0) { bits, area in
             isUnjudged || !area.range.contains(annotation.area)
                 ? bits | (1 << UInt8(area.rawValue)) : bits

@@ -20,8 +20,9 @@ struct ArchitectureSearch {
     func run() throws -> RunResult {
         try checkpoint.check(kinds: ["detector-supernet"], space: nil, shuffle: nil)
         var strategy = try strategy()
-        let train = try DetectionData(context, config.train, for: .training)
-        let search = try DetectionData(context, config.search, for: .evaluation)
+        let classes = checkpoint.metadata.classes
+        let train = try DetectionData(context, config.train, for: .training, classes: classes)
+        let search = try DetectionData(context, config.search, for: .evaluation, classes: classes)
         try search.requireDisjoint(from: train, ("search", "train"))
         let scorer = try scorer(train, search)
         let scale = Score.Scale(

@@ -60,42 +60,87 @@ struct DetectionData {
     let dataset: CocoDataset
     let set: DetectionSet
     let digest: String
+    /// Whether VOC's average precision can be told: all lists are VOC's.
+    let isVoc: Bool
 
+    /// - Parameter classes: the class names that other data or a network has settled; see
+    ///   `AnnotationReading.read(_:classes:)`.
     init(
         _ context: any RunContext,
         _ data: Configs.DetectionData,
         for purpose: DetectionSet.Purpose,
+        classes: [String]? = nil,
     ) throws {
         let folder = try context.folder(ofDataset: data.dataset)
-        let file = folder.appending(path: data.annotations)
+        let lists = data.lists.map {
+            AnnotationList(
+                folder.appending(path: $0.path),
+                images: $0.images == "." ? folder : folder.appending(path: $0.images),
+            )
+        }
         do {
-            let (whole, problems) = try CocoDataset.read(contentsOf: file)
+            let reading = try AnnotationReading.read(lists, classes: classes)
+            let problems = reading.problems
             for problem in problems.prefix(20) { context.warn("annotation", "\(problem)") }
             if problems.count > 20 {
                 context.warn("annotation", "\(problems.count - 20) further problems like these")
             }
-            dataset = data.part.map { whole.part($0) } ?? whole
+            dataset = data.part.map { reading.dataset.part($0) } ?? reading.dataset
             set = try DetectionSet(
                 dataset: dataset,
-                imageRoot: folder.appending(path: data.images),
+                imageRoot: reading.imageRoot,
                 purpose: purpose,
             )
-            digest = set.digest(annotations: try Data(contentsOf: file)).description
+            digest = set.digest(annotations: reading.files).description
         } catch {
-            throw RunError.badData("\(data.dataset)/\(data.annotations): \(error)")
+            let names = data.annotations.joined(separator: ", ")
+            throw RunError.badData("\(data.dataset)/\(names): \(error)")
         }
+        isVoc = lists.allSatisfy(\.isVoc)
         for missing in set.missingFiles(limit: 5) { context.warnOfBroken(missing) }
+    }
+
+    /// Fails when both sides do not have the same classes in the same order.
+    func requireClasses(of other: DetectionData, _ names: (String, String)) throws {
+        guard set.classNames != other.set.classNames else { return }
+        throw RunError.badData(
+            """
+            \(names.0) has the classes \(set.classNames.joined(separator: ", ")), \(names.1) has \
+            \(other.set.classNames.joined(separator: ", ")); both must have the same in the same order
+            """
+        )
     }
 
     /// Fails when both sides hold an image; splits are types.
     func requireDisjoint(from other: DetectionData, _ names: (String, String)) throws {
-        let shared = dataset.overlap(with: other.dataset)
+        let shared = sharedFiles(with: other)
         guard shared.isEmpty else {
             throw RunError.badData(
                 "\(names.0) and \(names.1) share \(shared.count) images, among them "
                     + shared.prefix(5).joined(separator: ", ")
             )
         }
+    }
+
+    /// The images of this side that are files of the other, or seem to be copies of such: of one name
+    /// and size in another folder.
+    private func sharedFiles(with other: DetectionData) -> [String] {
+        func path(_ image: CocoImage, _ data: DetectionData) -> String {
+            "\(data.set.imageRoot.path)/\(image.fileName)"
+        }
+        func size(_ path: String) -> Int {
+            var status = stat()
+            return stat(path, &status) == 0 ? Int(status.st_size) : -1
+        }
+        let others = Dictionary(
+            grouping: other.dataset.images.lazy.map { path($0, other) },
+            by: { ($0 as NSString).lastPathComponent },
+        )
+        return dataset.images.filter { image in
+            let mine = path(image, self)
+            let namesakes = others[(mine as NSString).lastPathComponent] ?? []
+            return namesakes.contains { $0 == mine || size($0) == size(mine) }
+        }.map(\.fileName).sorted()
     }
 }
 

@@ -40,6 +40,7 @@ final class DetectorScorer: @unchecked Sendable {
     private let calibration: [EvaluationBatches.Batch]
     private let batches: EvaluationBatches
     private let evaluator: CocoEvaluator
+    private let vocEvaluator: VocEvaluator?
     private let categoryIDs: [Int64]
 
     /// - Parameters:
@@ -60,6 +61,7 @@ final class DetectorScorer: @unchecked Sendable {
         self.network = network
         self.categoryIDs = validation.set.categoryIDs
         evaluator = CocoEvaluator(groundTruth: validation.dataset)
+        vocEvaluator = validation.isVoc ? VocEvaluator(groundTruth: validation.dataset) : nil
         batches = try EvaluationBatches(
             context,
             validation.set,
@@ -85,6 +87,9 @@ final class DetectorScorer: @unchecked Sendable {
 
     /// Digest-like name of the images that a score is made on, with their number.
     var imageCount: Int { batches.batches.reduce(0) { $0 + $1.targets.count } }
+
+    /// VOC's average precision of what was found; nil where the images are not VOC's.
+    func voc(_ result: Result) -> VocMetrics? { vocEvaluator?.metrics(result.detections) }
 
     /// - Throws: `TorchError` when the path cannot be run.
     func score(_ genome: Genome) throws -> Result {

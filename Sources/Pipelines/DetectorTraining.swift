@@ -34,8 +34,14 @@ struct DetectorTraining {
     {
         let trainData = try DetectionData(context, train, for: .training)
         let validationData = try validation.map {
-            try DetectionData(context, $0, for: .evaluation)
+            try DetectionData(
+                context,
+                $0,
+                for: .evaluation,
+                classes: trainData.set.classNames,
+            )
         }
+        try validationData?.requireClasses(of: trainData, ("validation", "train"))
         try validationData?.requireDisjoint(from: trainData, ("validation", "train"))
         let classes = trainData.set.classNames
         var network = try plan.detector(detector, classes: classes.count, training)
@@ -128,7 +134,8 @@ struct DetectorTraining {
         plan.only ?? PathSampler.uniform(space: plan.space, seed: context.seed, step: step)
     }
 
-    /// The 12 COCO figures of the network, or their means over sampled paths, on the validation images.
+    /// The 12 COCO figures of the network, or their means over sampled paths, on the validation images;
+    /// where these are VOC's, its average precision too.
     private func evaluate(
         _ network: Detector,
         _ train: DetectionData,
@@ -168,6 +175,7 @@ struct DetectorTraining {
         if plan.only != nil, let only = scored.first {
             data["interval95"] = only.intervals(seed: context.seed)
         }
+        data["voc"] = VocMetrics.averaged(scored.compactMap(scorer.voc))?.json
         if let stage { data["stage"] = .string(stage) }
         context.emit("evaluation", .object(data))
         return data
@@ -193,6 +201,22 @@ struct DetectorTraining {
                     [
                         "genome": .string($0.genome.description), "map": .double($0.metrics[.ap]),
                         "map50": .double($0.metrics[.ap50]), "loss": .double($0.loss),
+                    ]
+                }
+            ),
+        ]
+    }
+}
+
+extension VocMetrics {
+    fileprivate var json: JSONValue {
+        [
+            "map11": .double(map11), "map": .double(map),
+            "perClass": .array(
+                categories.map {
+                    [
+                        "class": .string($0.name), "objects": .int(Int64($0.objects)),
+                        "ap11": .double($0.ap11), "ap": .double($0.ap),
                     ]
                 }
             ),

@@ -7,8 +7,8 @@ import Foundation
 struct DatasetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dataset",
-        abstract: "Makes data sets.",
-        subcommands: [DatasetDemo.self],
+        abstract: "Makes, splits and checks data sets.",
+        subcommands: [DatasetDemo.self, DatasetSplit.self, DatasetCheckCommand.self],
     )
 }
 

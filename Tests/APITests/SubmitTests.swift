@@ -98,6 +98,20 @@ import Testing
             ],
         ])
         #expect(path["/spec/train/annotations"]?["code"] == "not_found")
+        // A VOC list brings the folders of its tree along.
+        let lists = try bench.refuse([
+            "kind": "detector.finetune",
+            "spec": [
+                "train": [
+                    "dataset": "photos",
+                    "annotations": [
+                        "annotations/instances_train.json", "VOC2012/ImageSets/Main/train.txt",
+                    ],
+                ],
+                "space": "detnas-mini", "training": ["steps": 1],
+            ],
+        ])
+        #expect(lists.keys.sorted() == ["/spec/train/annotations/1"])
     }
 
     @Test func `references must lead to what is there, of the right kind, space and shuffle`()

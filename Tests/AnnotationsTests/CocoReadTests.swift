@@ -35,7 +35,7 @@ struct CocoReadTests {
     @Test func `every field of a file is read`() throws {
         let (dataset, problems) = try read(
             #"{"id":9007199254740993,"image_id":7,"category_id":3,"bbox":[1,2.5,30,4e1],"#
-                + #""area":12.5,"iscrowd":1,"ignore":true,"segmentation":[[1,2]],"x":{"y":[null]}}"#,
+                + #""area":12.5,"iscrowd":1,"ignore":true,"difficult":1,"segmentation":[[1,2]],"x":{"y":[null]}}"#,
             images: #"{"id":7,"file_name":"ä\u00e9\ud83d\ude00\/\"b.jpg","width":100,"height":80},"#
                 + #"{"id":123456789012,"file_name":"empty.png","width":5,"height":6}"#,
             categories: #"{"id":90,"name":"dog","supercategory":"animal"},{"id":3,"name":"cell"}"#,
@@ -55,6 +55,7 @@ struct CocoReadTests {
             area: 12.5,
             isCrowd: true,
             ignore: true,
+            isDifficult: true,
         )
         #expect(dataset.annotations == [read])
         #expect(dataset.annotations(ofImage: 7) == [read])

@@ -109,6 +109,7 @@ struct DetectionTests {
                     area: 7.7,
                     isCrowd: true,
                     ignore: true,
+                    isDifficult: true,
                 )
             ],
         )

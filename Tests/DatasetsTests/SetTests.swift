@@ -127,6 +127,31 @@ import Testing
         #expect(set.droppedObjects == 3)
     }
 
+    @Test func `difficult objects and those to be ignored are not learnt`() throws {
+        func object(_ id: Int64, ignore: Bool = false, isDifficult: Bool = false) -> CocoAnnotation
+        {
+            CocoAnnotation(
+                id: id,
+                imageID: 7,
+                categoryID: 3,
+                box: Box(x: Double(id), y: 0, width: 20, height: 20),
+                ignore: ignore,
+                isDifficult: isDifficult,
+            )
+        }
+        let set = try DetectionSet(
+            dataset: CocoDataset(
+                images: Self.dataset.images,
+                categories: Self.dataset.categories,
+                annotations: [object(1, isDifficult: true), object(2), object(3, ignore: true)],
+            ),
+            imageRoot: Fixtures.folder,
+            purpose: .training,
+        )
+        #expect(set.items.map(\.boxes) == [[Box(x: 2, y: 0, width: 20, height: 20)]])
+        #expect(set.droppedObjects == 2)
+    }
+
     @Test func `training leaves out images without objects`() throws {
         let set = try DetectionSet(
             dataset: Self.dataset,

@@ -88,7 +88,7 @@ let package = Package(
         library(
             "Exchange",
             [
-                "NN", "SearchSpaces", "Detectors", "Configs", "Pipelines",
+                "NN", "SearchSpaces", "Detectors", "Configs", "Pipelines", "Torch",
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],

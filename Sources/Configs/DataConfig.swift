@@ -12,12 +12,20 @@ package struct ClassificationData: Hashable, Sendable {
     package init(dataset: String) { self.dataset = dataset }
 }
 
+/// What images may decide. A job that would use them for more does not start.
+package enum Split: String, CaseIterable, Sendable {
+    case weights  // trains weights, and sets batch-norm statistics
+    case architecture  // scores candidates
+    case test  // measures what was chosen without it
+}
+
 /// One of the two parts of a list that is split by image, seeded; the parts never overlap.
 package struct SplitPart: Hashable, Sendable {
-    /// What the images of a part may decide.
     package enum Role: String, CaseIterable, Sendable {
-        case weights  // trains weights, and sets batch-norm statistics
-        case architecture  // scores candidates
+        case weights
+        case architecture
+
+        var split: Split { self == .weights ? .weights : .architecture }
     }
 
     package var role: Role
@@ -55,15 +63,33 @@ extension SplitPart: Fielded {
 }
 
 extension Rule {
-    /// Data that trains weights may not be the part that scores candidates, nor the other way round.
-    static func role(
+    /// Data of one split may not be used as another.
+    static func split(
         of name: String,
         _ path: KeyPath<Root, DetectionData>,
-        is role: SplitPart.Role,
+        is allowed: Split,
+    ) -> [Rule] {
+        func rule(_ place: String, _ split: @escaping (DetectionData) -> Split?) -> Rule {
+            Rule("\(name)/\(place)", code: .notAllowed, allowed: "\"\(allowed.rawValue)\"") {
+                root in
+                guard let split = split(root[keyPath: path]), split != allowed else { return nil }
+                return "the \(split.rawValue) split is kept for another use than this one"
+            }
+        }
+        return [rule("part/role") { $0.part?.role.split }, rule("split") { $0.split }]
+    }
+
+    /// Images that choose nothing may be in no list that does.
+    static func apart(
+        _ name: String,
+        _ path: KeyPath<Root, DetectionData?>,
+        from other: String,
+        _ otherPath: KeyPath<Root, DetectionData>,
     ) -> Rule {
-        Rule("\(name)/part/role", code: .notAllowed, allowed: "\"\(role.rawValue)\"") { root in
-            guard let part = root[keyPath: path].part, part.role != role else { return nil }
-            return "the part \"\(part.role.rawValue)\" is kept for another use than this one"
+        Rule(name, other, allowed: "another list, or the other `part` of `\(other)`") { root in
+            guard let data = root[keyPath: path], !data.isDisjoint(from: root[keyPath: otherPath])
+            else { return nil }
+            return "its images would be those of `\(other)`"
         }
     }
 }

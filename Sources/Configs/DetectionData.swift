@@ -13,6 +13,9 @@ package struct DetectionData: Sendable {
     package var images: [String]?
     /// Nil: all of the lists.
     package var part: SplitPart?
+    /// What the images may decide; nil: whatever the place of the list asks for. Written once beside a test list, it
+    /// keeps a job from training on it or searching with it.
+    package var split: Split?
 
     package init(
         dataset: String,
@@ -48,12 +51,14 @@ package struct DetectionData: Sendable {
 extension DetectionData: Hashable {
     package static func == (one: Self, other: Self) -> Bool {
         one.dataset == other.dataset && one.lists == other.lists && one.part == other.part
+            && one.split == other.split
     }
 
     package func hash(into hasher: inout Hasher) {
         hasher.combine(dataset)
         hasher.combine(lists)
         hasher.combine(part)
+        hasher.combine(split)
     }
 }
 
@@ -97,6 +102,7 @@ extension DetectionData: Fielded {
                 .optional(.oneOrMore(.path(orFolder: true), most: most)),
             ),
             Field("part", \.part, .optional(.object)),
+            Field("split", \.split, .optional(.choice)),
         ]
     }
 
@@ -105,6 +111,11 @@ extension DetectionData: Fielded {
             Rule("annotations", code: .notAllowed, allowed: "TREE/ImageSets/SET/LIST.txt") { root in
                 root.lists.first { $0.isVoc && $0.path.split(separator: "/").count < 3 }
                     .map { "\"\($0.path)\" is in no VOC tree: its images are three folders up" }
+            },
+            Rule("split", "part") { root in
+                guard let split = root.split, let part = root.part, split != part.role.split
+                else { return nil }
+                return "a part for \(part.role.rawValue) of a list for \(split.rawValue)"
             },
             Rule("annotations", allowed: "each list once") {
                 Set($0.annotations).count == $0.annotations.count

@@ -47,7 +47,9 @@ extension Field {
             guard var part = extract(whole) else { return }
             read(json, place, &faults, &part)
             whole = embed(part)
-        } write: { extract($0).map(write) ?? .null }
+        } write: {
+            extract($0).map(write) ?? .null
+        }
     }
 
     private init(

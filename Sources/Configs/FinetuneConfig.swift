@@ -1,5 +1,7 @@
 // `detector.finetune`: step 2 of DetNAS, the supernet as the backbone of a detector.
 
+import SearchSpaces
+
 package struct FinetuneConfig: Hashable, Sendable {
     package var train: DetectionData
     /// Where sampled paths are measured; nil: nowhere.
@@ -10,6 +12,8 @@ package struct FinetuneConfig: Hashable, Sendable {
     package var space: SpaceChoice?
     /// Channel-shuffle method, 1 or 2; nil: that of the checkpoint, or 1 from scratch.
     package var shuffle: Int?
+    /// Which paths the steps take.
+    package var sampler = SamplerConfig.uniform
     package var detector = DetectorConfig()
     package var image = DetectionImage()
     package var training: TrainingConfig
@@ -23,6 +27,8 @@ package struct FinetuneConfig: Hashable, Sendable {
 }
 
 extension FinetuneConfig: Fielded {
+    private var givenSpace: SearchSpace? { space?.space }
+
     static var blank: Self { Self(train: .blank, training: .blank) }
 
     static var fields: [Field<Self>] {
@@ -34,18 +40,20 @@ extension FinetuneConfig: Fielded {
             Field("shuffle", \.shuffle, .optional(.int(1...2))),
             Field("detector", \.detector, .detector),
             Field("image", \.image, .object),
+            Field("sampler", \.sampler, .sampler),
             Field("training", \.training, .detector, required: true),
             Field("evaluation", \.evaluation, .object),
         ]
     }
 
     static var rules: [Rule<Self>] {
-        [
+        Rule.split(of: "train", \.train, is: .weights) + [
             Rule("space", "checkpoint", code: .missing) {
                 $0.checkpoint == nil && $0.space == nil
                     ? "without a `checkpoint` the search space must be named" : nil
             },
-            .role(of: "train", \.train, is: .weights),
+            .bins(\.sampler, \.givenSpace),
+            .apart("validation", \.validation, from: "train", \.train),
         ]
     }
 }

@@ -48,6 +48,8 @@ package struct DetectionImage: Hashable, Sendable {
     package var pixels = Pixels()
     /// Probability of a horizontal flip in training.
     package var flip = 0.5
+    /// Whether a training batch is of wide images or of tall ones, so that little is padded. Source: as above.
+    package var groupByAspect = true
 
     package init() {}
 }
@@ -102,6 +104,7 @@ extension DetectionImage: Fielded {
             Field("longSide", \.longSide, .int(32...8192)),
             Field("pixels", \.pixels, .object),
             Field("flip", \.flip, .number(.share)),
+            Field("groupByAspect", \.groupByAspect, .flag),
         ]
     }
 

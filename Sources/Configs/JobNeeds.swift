@@ -42,6 +42,7 @@ extension JobSpec {
             [need(config.train, "\(place)/train")] + need(config.validation, "\(place)/validation")
         case .search(let config):
             [need(config.train, "\(place)/train"), need(config.search, "\(place)/search")]
+                + need(config.test, "\(place)/test")
         case .retrain(let config):
             (config.classification.map { [need($0.data, "\(place)/classification/data")] } ?? [])
                 + need(config.detection?.train, "\(place)/detection/train")

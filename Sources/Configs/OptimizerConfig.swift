@@ -46,6 +46,8 @@ package enum OptimizerConfig: Hashable, Sendable {
         package var decayNorms = false
         /// Whether biases decay. The official code: never.
         package var decayBiases = false
+        /// Whether weights of depthwise convolutions decay. The official code: yes; MMRazor 1.x on ImageNet: no.
+        package var decayDepthwise = true
         /// Learning rate of biases over that of weights. The official code: 2 on COCO.
         package var biasLearningRateMultiplier = 1.0
 
@@ -104,6 +106,7 @@ extension Form<OptimizerConfig> {
         [
             Field("decayNorms", path.appending(path: \.decayNorms), .flag),
             Field("decayBiases", path.appending(path: \.decayBiases), .flag),
+            Field("decayDepthwise", path.appending(path: \.decayDepthwise), .flag),
             Field(
                 "biasLearningRateMultiplier",
                 path.appending(path: \.biasLearningRateMultiplier),

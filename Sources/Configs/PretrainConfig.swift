@@ -1,10 +1,14 @@
 // `supernet.pretrain`: step 1 of DetNAS, the supernet as a classifier.
 
+import SearchSpaces
+
 package struct PretrainConfig: Hashable, Sendable {
     package var data: ClassificationData
     package var space: SpaceChoice
     /// Channel-shuffle method of the blocks, 1 or 2; the weights are good for this one alone.
     package var shuffle = 1
+    /// Which paths the steps take.
+    package var sampler = SamplerConfig.uniform
     package var training: TrainingConfig
     package var image = ClassificationImage()
     /// Probability mass spread over all classes. Source: the official code, ImageNet.
@@ -22,6 +26,10 @@ package struct PretrainConfig: Hashable, Sendable {
 }
 
 extension PretrainConfig: Fielded {
+    private var namedSpace: SearchSpace? { space.space }
+
+    static var rules: [Rule<Self>] { [.bins(\.sampler, \.namedSpace)] }
+
     static var blank: Self { Self(data: .blank, space: .named(""), training: .blank) }
 
     static var fields: [Field<Self>] {
@@ -29,6 +37,7 @@ extension PretrainConfig: Fielded {
             Field("data", \.data, .object, required: true),
             Field("space", \.space, .space, required: true),
             Field("shuffle", \.shuffle, .int(1...2)),
+            Field("sampler", \.sampler, .sampler),
             Field("training", \.training, .object, required: true),
             Field("image", \.image, .object),
             Field("labelSmoothing", \.labelSmoothing, .number(.belowOne)),

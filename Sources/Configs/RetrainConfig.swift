@@ -90,4 +90,14 @@ extension RetrainConfig.Detection: Fielded {
             Field("training", \.training, .detector, required: true),
         ]
     }
+
+    /// The winner is trained on all images but the test's: those that chose it too.
+    static var rules: [Rule<Self>] {
+        [
+            .apart("validation", \.validation, from: "train", \.train),
+            Rule("train/split", code: .notAllowed, allowed: "\"weights\", \"architecture\"") {
+                $0.train.split == .test ? "the test split trains nothing" : nil
+            },
+        ]
+    }
 }

@@ -19,6 +19,8 @@ package struct SearchConfig: Hashable, Sendable {
     package var train: DetectionData
     /// Images that score a candidate; never those of `train`.
     package var search: DetectionData
+    /// Images that neither of the two may hold; read for nothing else.
+    package var test: DetectionData?
     package var strategy = Strategy.evolution
     /// Candidates of a generation. Source: the paper.
     package var population = 50
@@ -76,6 +78,7 @@ extension SearchConfig: Fielded {
             Field("checkpoint", \.checkpoint, .reference(to: .checkpoint), required: true),
             Field("train", \.train, .object, required: true),
             Field("search", \.search, .object, required: true),
+            Field("test", \.test, .optional(.object)),
             Field("strategy", \.strategy, .choice),
             Field("population", \.population, .int(1...100_000)),
             Field("generations", \.generations, .int(1...100_000)),
@@ -93,29 +96,30 @@ extension SearchConfig: Fielded {
     }
 
     static var rules: [Rule<Self>] {
-        [
-            Rule("parents", "population", "strategy", allowed: "<= population") {
-                $0.strategy == .random || $0.parents <= $0.population
-                    ? nil : "\($0.parents) parents in a population of \($0.population)"
-            },
-            Rule(
-                "mutation",
-                "crossover",
-                "population",
-                "strategy",
-                allowed: "mutation + crossover <= population",
-            ) {
-                let children = $0.mutation + $0.crossover
-                return $0.strategy == .random || children <= $0.population
-                    ? nil : "\(children) children in a population of \($0.population)"
-            },
-            .role(of: "train", \.train, is: .weights),
-            .role(of: "search", \.search, is: .architecture),
-            Rule("search", "train", allowed: "another list, or the other `part` of this one") {
-                $0.search.isDisjoint(from: $0.train)
-                    ? nil : "candidates would be scored on images of `train`"
-            },
-        ]
+        Rule.split(of: "train", \.train, is: .weights)
+            + Rule.split(of: "search", \.search, is: .architecture) + [
+                Rule("parents", "population", "strategy", allowed: "<= population") {
+                    $0.strategy == .random || $0.parents <= $0.population
+                        ? nil : "\($0.parents) parents in a population of \($0.population)"
+                },
+                Rule(
+                    "mutation",
+                    "crossover",
+                    "population",
+                    "strategy",
+                    allowed: "mutation + crossover <= population",
+                ) {
+                    let children = $0.mutation + $0.crossover
+                    return $0.strategy == .random || children <= $0.population
+                        ? nil : "\(children) children in a population of \($0.population)"
+                },
+                .apart("test", \.test, from: "train", \.train),
+                .apart("test", \.test, from: "search", \.search),
+                Rule("search", "train", allowed: "another list, or the other `part` of this one") {
+                    $0.search.isDisjoint(from: $0.train)
+                        ? nil : "candidates would be scored on images of `train`"
+                },
+            ]
     }
 }
 

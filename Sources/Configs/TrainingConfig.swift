@@ -9,6 +9,9 @@ package struct TrainingConfig: Hashable, Sendable {
     package var schedule = ScheduleConfig()
     /// The most that the norm of all gradients may have; nil: not clipped, as in the paper.
     package var gradientClip: Double?
+    /// Share of the average that is kept in a step, where an exponential moving average of the weights is measured and
+    /// kept instead of the last ones; nil: none, as in the paper.
+    package var averageDecay: Double?
     /// By how much batch norms move their running statistics in a step. The official code: 0.1 in supernets,
     /// 0.01 in the final detectors.
     package var normMomentum = 0.1
@@ -59,6 +62,7 @@ extension TrainingConfig: Fielded {
             Field("optimizer", \.optimizer, optimizer),
             Field("schedule", \.schedule, .schedule),
             Field("gradientClip", \.gradientClip, .optional(.number(.positive))),
+            Field("averageDecay", \.averageDecay, .optional(.number(.properShare))),
             Field("normMomentum", \.normMomentum, .number(.positiveShare)),
             Field("checkpoint", \.checkpoint, .object),
             Field("logEverySteps", \.logEverySteps, .int(1...1_000_000_000)),

@@ -44,9 +44,14 @@ struct BatchPlan: Sendable {
     let batch: Int
     let reading: Reading
 
-    init(count: Int, batch: Int, reading: Reading) {
+    /// - Parameter groups: of each image, where a batch shall be of one group.
+    init(count: Int, batch: Int, reading: Reading, groups: [UInt8]? = nil) {
         precondition(batch > 0)
-        order = SampleOrder(count: count, seed: reading.seed)
+        order = SampleOrder(
+            count: count,
+            seed: reading.seed,
+            grouping: groups.map { SampleOrder.Grouping(groups: $0, batch: batch) },
+        )
         self.batch = batch
         self.reading = reading
     }

@@ -97,17 +97,28 @@ package struct DetectionSource: BatchSource {
     private let plan: BatchPlan
     private let cache: ImageCache
 
-    /// - Parameter cacheBytes: how much memory may hold resized images; changes no result.
+    /// - Parameters:
+    ///   - byAspect: whether a training batch is of wide images or of tall ones, as far as annotations tell.
+    ///   - cacheBytes: how much memory may hold resized images; changes no result.
     package init(
         _ data: DetectionSet,
         transform: DetectionTransform,
         batch: Int,
         reading: Reading,
+        byAspect: Bool = false,
         cacheBytes: Int = 0,
     ) {
         self.data = data
         self.transform = transform
-        plan = BatchPlan(count: data.items.count, batch: batch, reading: reading)
+        let groups = data.items.map { item -> UInt8 in
+            item.size.map { $0.height > $0.width } ?? false ? 1 : 0
+        }
+        plan = BatchPlan(
+            count: data.items.count,
+            batch: batch,
+            reading: reading,
+            groups: byAspect ? groups : nil,
+        )
         cache = ImageCache(maxBytes: cacheBytes)
     }
 

@@ -42,7 +42,11 @@ package struct FasterRCNNSettings: Sendable {
         /// 0: the absolute difference.
         package var smoothL1Beta = 1.0 / 9
         package var training = BoxKernels.ProposalRule(before: 2000, suppression: 0.7, after: 2000)
-        package var evaluation = BoxKernels.ProposalRule(before: 1000, suppression: 0.7, after: 1000)
+        package var evaluation = BoxKernels.ProposalRule(
+            before: 1000,
+            suppression: 0.7,
+            after: 1000,
+        )
         /// Proposals kept of all levels in training: of an image, or of a batch together.
         package var trainingLimit = 2000
         package var limitsBatch = false

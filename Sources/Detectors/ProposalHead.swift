@@ -192,9 +192,10 @@ struct ProposalHead: Module {
         }.sorted { ($1.score, $0.image, $0.place) < ($0.score, $1.image, $1.place) }
         var kept = images.map { _ in (boxes: [Float](), scores: [Float]()) }
         for entry in ranked.prefix(limit) {
-            kept[entry.image].boxes += images[entry.image].boxes[
-                4 * entry.place..<4 * entry.place + 4
-            ]
+            kept[entry.image].boxes +=
+                images[entry.image].boxes[
+                    4 * entry.place..<4 * entry.place + 4
+                ]
             kept[entry.image].scores.append(entry.score)
         }
         return kept

@@ -69,7 +69,7 @@ package struct Conv2d: Module {
         let weights = path / "weight"
         weight = try Parameter(
             weights,
-            .weight,
+            groups == inputs && groups > 1 ? .depthwiseWeight : .weight,
             rule.tensor(weights, [outputs, inputs / groups, kernel, kernel]).channelsLast(),
         )
         let biases = path / "bias"

@@ -34,7 +34,7 @@ package struct ParameterPath: Sendable {
 /// A named tensor of a network.
 package final class Parameter {
     package enum Role: Sendable {
-        case weight, bias, normWeight, normBias
+        case weight, depthwiseWeight, bias, normWeight, normBias
         /// Not trained: running statistics.
         case buffer
     }

@@ -24,6 +24,10 @@ struct ArchitectureSearch {
         let train = try DetectionData(context, config.train, for: .training, classes: classes)
         let search = try DetectionData(context, config.search, for: .evaluation, classes: classes)
         try search.requireDisjoint(from: train, ("search", "train"))
+        if let test = try config.test.map({ try DetectionData(context, $0, for: .evaluation) }) {
+            try test.requireDisjoint(from: train, ("test", "train"))
+            try test.requireDisjoint(from: search, ("test", "search"))
+        }
         let scorer = try scorer(train, search)
         let scale = Score.Scale(
             fidelity: "supernet-\(config.objective.rawValue)",

@@ -76,34 +76,50 @@ struct ClassifierTraining {
                 plan.device,
             )
             let labels = try Tensor(batch.labels, shape: [batch.count], device: plan.device)
-            let logits = try network(
-                [images],
-                path(step),
-                .training,
-                dropoutSeed: context.seed &+ UInt64(step) &* 0x9e37_79b9,
-            )[0]
             return TrainingLoop.Step(
-                loss: try logits.crossEntropy(labels: labels, smoothing: labelSmoothing),
+                passes: plan.paths(step).enumerated().map { pass, path in
+                    {
+                        let logits = try network(
+                            [images],
+                            path,
+                            .training,
+                            dropoutSeed: dropoutSeed(step, pass),
+                        )[0]
+                        return TrainingLoop.Pass(
+                            loss: try logits.crossEntropy(
+                                labels: labels,
+                                smoothing: labelSmoothing,
+                            )
+                        )
+                    }
+                },
                 images: batch.names,
             )
         } afterStep: { done in
             if evaluation.everySteps > 0, done % evaluation.everySteps == 0, done < training.steps {
-                _ = try evaluate(network, sets, step: done)
+                _ = try loop.measured(nil) { try evaluate(network, sets, step: done) }
             }
         }
-        let metrics = try evaluate(network, sets, step: training.steps)
-        let name = stage.map { "\($0)-final" } ?? "final"
-        let stored = try checkpoints.save(
-            context,
-            name: name,
-            step: training.steps,
-            final: true,
-        )
-        return (stored, metrics)
+        return try loop.measured(file) {
+            let metrics = try evaluate(network, sets, step: training.steps)
+            let stored = try checkpoints.save(
+                context,
+                name: stage.map { "\($0)-final" } ?? "final",
+                step: training.steps,
+                final: true,
+            )
+            return (stored, metrics)
+        }
     }
 
-    private func path(_ step: Int) -> Genome {
-        plan.only ?? PathSampler.uniform(space: plan.space, seed: context.seed, step: step)
+    private func dropoutSeed(_ step: Int, _ pass: Int) -> UInt64 {
+        var random = CounterRandom(
+            seed: context.seed,
+            stream: "dropout",
+            UInt64(step),
+            UInt64(pass),
+        )
+        return random.next()
     }
 
     /// Top-1 and top-5 of sampled paths, each with its own exact batch-norm statistics.

@@ -70,6 +70,7 @@ struct DetectorTraining {
             transform: DetectionTransform(image),
             batch: training.batch,
             reading: .training(seed: context.seed),
+            byAspect: image.groupByAspect,
             cacheBytes: 512 << 20,
         )
         let loader = BatchLoader(
@@ -96,42 +97,49 @@ struct DetectorTraining {
                     crippled.operation, crippled.deviation, UInt64(step) &* 0x1_0001,
                 )
             }
-            let loss = try network.loss(
-                images,
-                batch.images.map(\.objects),
-                sizes: batch.images.map(\.sides),
-                path(step),
-                .training,
-                seed: samplingSeed(step),
-            )
             return TrainingLoop.Step(
-                loss: loss.total,
-                terms: loss.terms,
+                passes: plan.paths(step).enumerated().map { pass, path in
+                    {
+                        let loss = try network.loss(
+                            images,
+                            batch.images.map(\.objects),
+                            sizes: batch.images.map(\.sides),
+                            path,
+                            .training,
+                            seed: samplingSeed(step, pass),
+                        )
+                        return TrainingLoop.Pass(loss: loss.total, terms: loss.terms)
+                    }
+                },
                 images: batch.images.map(\.fileName),
             )
         } afterStep: { done in
             if evaluation.everySteps > 0, done % evaluation.everySteps == 0, done < training.steps {
-                _ = try evaluate(network, trainData, validationData, step: done)
+                _ = try loop.measured(nil) {
+                    try evaluate(network, trainData, validationData, step: done)
+                }
             }
         }
-        let metrics = try evaluate(network, trainData, validationData, step: training.steps)
-        let name = stage.map { "\($0)-final" } ?? "final"
-        let stored = try checkpoints.save(
-            context,
-            name: name,
-            step: training.steps,
-            final: true,
+        return try loop.measured(file) {
+            let metrics = try evaluate(network, trainData, validationData, step: training.steps)
+            let stored = try checkpoints.save(
+                context,
+                name: stage.map { "\($0)-final" } ?? "final",
+                step: training.steps,
+                final: true,
+            )
+            return (stored, metrics)
+        }
+    }
+
+    private func samplingSeed(_ step: Int, _ pass: Int) -> UInt64 {
+        var random = CounterRandom(
+            seed: context.seed,
+            stream: "sampling",
+            UInt64(step),
+            UInt64(pass),
         )
-        return (stored, metrics)
-    }
-
-    private func samplingSeed(_ step: Int) -> UInt64 {
-        var random = CounterRandom(seed: context.seed, stream: "sampling", UInt64(step))
         return random.next()
-    }
-
-    private func path(_ step: Int) -> Genome {
-        plan.only ?? PathSampler.uniform(space: plan.space, seed: context.seed, step: step)
     }
 
     /// The 12 COCO figures of the network, or their means over sampled paths, on the validation images;

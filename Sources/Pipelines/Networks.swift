@@ -136,8 +136,15 @@ struct NetworkPlan {
     var space: SearchSpace
     var shuffle: Int
     var only: Genome?
+    /// Which paths training takes.
+    var sampler = PathSampler.uniform
     var seed: UInt64
     var device: Device
+
+    /// The paths of a training step.
+    func paths(_ step: Int) -> [Genome] {
+        only.map { [$0] } ?? sampler.paths(of: space, seed: seed, step: step)
+    }
 
     private func root(_ training: TrainingConfig?) -> ParameterPath {
         var root = ParameterPath(seed: seed, device: device)

@@ -55,11 +55,13 @@ package enum Pipeline {
         _ spec: JobSpec,
         _ context: any RunContext,
     ) throws -> RunResult {
+        let space = try config.space.resolved()
         let training = ClassifierTraining(
             context: context,
             plan: NetworkPlan(
-                space: try config.space.resolved(),
+                space: space,
                 shuffle: config.shuffle,
+                sampler: config.sampler.sampler(of: space),
                 seed: context.seed,
                 device: try Device(parsing: context.device),
             ),
@@ -105,6 +107,7 @@ package enum Pipeline {
             plan: NetworkPlan(
                 space: space,
                 shuffle: pretrained?.metadata.shuffle ?? config.shuffle ?? 1,
+                sampler: config.sampler.sampler(of: space),
                 seed: context.seed,
                 device: try Device(parsing: context.device),
             ),

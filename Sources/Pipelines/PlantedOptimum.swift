@@ -52,6 +52,7 @@ package struct PlantedOptimum: Sendable {
             plan: NetworkPlan(
                 space: space,
                 shuffle: finetune.shuffle ?? 1,
+                sampler: finetune.sampler.sampler(of: space),
                 seed: context.seed,
                 device: try Device(parsing: context.device),
             ),

@@ -10,10 +10,15 @@ import Torch
 /// What a step does is a function of its number alone, so a run that goes on from a checkpoint ends with the
 /// same bytes as one that was never interrupted.
 struct TrainingLoop {
-    /// What one step computed.
-    struct Step {
+    /// One path through the network: what it computed on the step's batch.
+    struct Pass {
         var loss: Tensor
         var terms: [(name: String, value: Tensor)] = []
+    }
+
+    /// What a step computes: its passes are run one after another, and their gradients add up.
+    struct Step {
+        var passes: [() throws -> Pass]
         /// Names of the batch's images, for the message when the loss is not finite.
         var images: [String]
     }
@@ -24,6 +29,7 @@ struct TrainingLoop {
     let checkpoints: Checkpoints
     let optimizer: Optimizer
     let schedule: Schedule
+    private let average: WeightAverage?
 
     init(
         _ context: any RunContext,
@@ -36,13 +42,16 @@ struct TrainingLoop {
         self.stage = stage
         self.checkpoints = checkpoints
         optimizer = try Optimizer(checkpoints.parameters, config.optimizer)
+        average = try config.averageDecay.map {
+            try WeightAverage(checkpoints.parameters, decay: $0)
+        }
         schedule = Schedule(config)
     }
 
     /// Runs from `start` to the end, or from where an earlier try left off.
     ///
     /// - Parameters:
-    ///   - body: computes the loss of a step.
+    ///   - body: reads the batch of a step.
     ///   - evaluate: called after each step with the number of steps done.
     /// - Throws: `RunError.stopped` after the checkpoint that a stop asks for; `.notFinite` for a loss that is, and
     ///   for parameters that are when they would be written.
@@ -51,13 +60,7 @@ struct TrainingLoop {
         _ body: (Int) throws -> Step,
         afterStep: (Int) throws -> Void,
     ) throws {
-        var start = 0
-        if let file {
-            start = file.step
-            try checkpoints.restore(from: file)
-            // A final checkpoint has no optimizer state, and nothing is left to train.
-            if !file.isFinal { try optimizer.restore { try file.tensor($0) } }
-        }
+        let start = try restore(from: file)
         let progress = Progress(
             context,
             phase: "training",
@@ -72,41 +75,80 @@ struct TrainingLoop {
 
         for step in start..<max(start, config.steps) {
             let rate = schedule.rate(at: step)
-            let result = try body(step)
-            let loss = try result.loss.item()
-            guard loss.isFinite else {
-                throw RunError.notFinite(step: step, images: result.images)
-            }
-            try result.loss.backward()
-            try optimizer.step(learningRate: rate, clip: config.gradientClip)
-
+            let batch = try body(step)
             let done = step + 1
-            if done % max(config.logEverySteps, 1) == 0 || done == config.steps {
+            let isLogged = done % max(config.logEverySteps, 1) == 0 || done == config.steps
+            let values = try run(batch, step: step, withTerms: isLogged)
+            try optimizer.step(learningRate: rate, clip: config.gradientClip)
+            try average?.update()
+
+            if isLogged {
                 let seconds = logged.at.duration(to: .now) / .seconds(1)
                 let images = Double((done - logged.step) * config.batch)
-                try log(step: done, loss, rate, result.terms, imagesPerSecond: images / seconds)
+                log(step: done, rate, values, imagesPerSecond: images / seconds)
                 logged = (.now, done)
             }
             progress.advance(to: done)
-            if done == config.steps { try requireFinite(step, result) }
+            if done == config.steps { try requireFinite(step, batch) }
             try afterStep(done)
             if context.stopRequested, done < config.steps {
-                try requireFinite(step, result)
+                try requireFinite(step, batch)
                 try save(done)
                 throw RunError.stopped
             }
             if isDue(done, since: lastCheckpoint) {
-                try requireFinite(step, result)
+                try requireFinite(step, batch)
                 try save(done)
                 lastCheckpoint = .now
             }
         }
     }
 
+    /// The step that `file` was written after; 0 without one.
+    private func restore(from file: CheckpointFile?) throws -> Int {
+        guard let file else { return 0 }
+        try checkpoints.restore(from: file)
+        // A final checkpoint has no optimizer state, and nothing is left to train.
+        guard !file.isFinal else { return file.step }
+        try optimizer.restore { try file.tensor($0) }
+        try average?.restore { try file.tensor($0) }
+        return file.step
+    }
+
+    /// Runs a step's passes, each with its gradient.
+    ///
+    /// - Returns: the means over the passes of the loss and, with `withTerms`, of each of its terms.
+    private func run(_ batch: Step, step: Int, withTerms: Bool) throws -> [String: Double] {
+        var sums: [String: Double] = [:]
+        for pass in batch.passes {
+            let result = try pass()
+            let loss = try result.loss.item()
+            guard loss.isFinite else {
+                throw RunError.notFinite(step: step, images: batch.images)
+            }
+            sums["loss", default: 0] += Double(loss)
+            if withTerms {
+                for term in result.terms {
+                    sums[term.name, default: 0] += Double(try term.value.item())
+                }
+            }
+            try result.loss.backward()
+        }
+        return sums.mapValues { $0 / Double(batch.passes.count) }
+    }
+
+    /// Runs `body` on the weights that are measured and kept: the averaged ones, where there is an average.
+    ///
+    /// After a run that went on from a final checkpoint those are the same.
+    func measured<Result>(_ file: CheckpointFile?, _ body: () throws -> Result) throws -> Result {
+        guard let average, file?.isFinal != true else { return try body() }
+        return try average.inPlace(body)
+    }
+
     /// A finite loss may have an infinite gradient; what is written must be good to go on from.
-    private func requireFinite(_ step: Int, _ result: Step) throws {
+    private func requireFinite(_ step: Int, _ batch: Step) throws {
         guard try checkpoints.parameters.allSatisfy({ try $0.value.isFinite() }) else {
-            throw RunError.notFinite(step: step, images: result.images)
+            throw RunError.notFinite(step: step, images: batch.images)
         }
     }
 
@@ -125,23 +167,22 @@ struct TrainingLoop {
             name: "\(prefix)step-\(String(format: "%08d", step))",
             step: step,
             final: false,
-            extra: optimizer.state(),
+            extra: optimizer.state() + (average?.state() ?? []),
         )
     }
 
     private func log(
         step: Int,
-        _ loss: Float,
         _ rate: Double,
-        _ terms: [(name: String, value: Tensor)],
+        _ values: [String: Double],
         imagesPerSecond: Double,
-    ) throws {
+    ) {
         var data: [String: JSONValue] = [
-            "step": .int(Int64(step)), "loss": .double(Double(loss)), "lr": .double(rate),
+            "step": .int(Int64(step)), "lr": .double(rate),
             "imagesPerSecond": .double(imagesPerSecond),
         ]
         if let stage { data["stage"] = .string(stage) }
-        for term in terms { data[term.name] = .double(Double(try term.value.item())) }
+        data.merge(values.mapValues { .double($0) }) { _, value in value }
         context.emit("metric", .object(data))
     }
 }
@@ -158,6 +199,8 @@ extension Optimizer {
         try self.init(parameters, rule: rule) { role in
             switch role {
             case .weight, .buffer: Group(weightDecay: config.weightDecay)
+            case .depthwiseWeight:
+                Group(weightDecay: groups.decayDepthwise ? config.weightDecay : 0)
             case .bias:
                 Group(
                     rateFactor: groups.biasLearningRateMultiplier,

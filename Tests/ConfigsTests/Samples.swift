@@ -53,7 +53,7 @@ enum Samples {
             ]
         case .detectorFinetune:
             [
-                "train": weights, "validation": detection, "shuffle": 1,
+                "train": weights, "validation": architecture, "shuffle": 1,
                 "checkpoint": ["$from": "pretrain.outputs.checkpoint"],
                 "detector": ["headNorm": "none", "groups": 3],
                 "training": [

@@ -20,6 +20,29 @@ import Testing
         #expect(SampleOrder(count: 10, seed: 6).samples(at: 0..<10) != epochs[0])
     }
 
+    @Test func `grouped batches are of one group each, and an epoch still holds every image`() {
+        let groups: [UInt8] = (0..<23).map { $0 % 3 == 0 ? 1 : 0 }
+        let grouping = SampleOrder.Grouping(groups: groups, batch: 4)
+        let order = SampleOrder(count: 23, seed: 5, grouping: grouping)
+        // 15 wide images make four batches, 8 tall ones two.
+        var firsts: Set<[UInt8]> = []
+        for epoch in 0..<5 {
+            let batches = (0..<6).map { batch in
+                order.samples(at: (epoch * 24 + batch * 4)..<(epoch * 24 + batch * 4 + 4))
+            }
+            for batch in batches { #expect(Set(batch.map { groups[$0] }).count == 1) }
+            #expect(Set(batches.joined()) == Set(0..<23))
+            firsts.insert(batches.map { groups[$0[0]] })
+        }
+        #expect(firsts.count > 1, "groups come in an order of their own in each epoch")
+    }
+
+    @Test func `a set of one group is read as if it were not grouped`() {
+        let grouping = SampleOrder.Grouping(groups: [UInt8](repeating: 1, count: 10), batch: 4)
+        let grouped = SampleOrder(count: 10, seed: 5, grouping: grouping)
+        #expect(grouped.samples(at: 0..<40) == SampleOrder(count: 10, seed: 5).samples(at: 0..<40))
+    }
+
     @Test func `neither threads, nor the first step, nor the cache change a byte`() throws {
         try Fixtures.withFolder { root in
             try Fixtures.makeClasses(root, classes: 3, each: 3)

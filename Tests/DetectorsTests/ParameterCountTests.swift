@@ -25,7 +25,10 @@ struct ParameterCountTests {
                 )
                 let plan = BlockPlan(operation, at: position, variant: variant)
                 #expect(count(block) == plan.params, "\(operation) at \(position)")
-                let kernels = block.parameters.filter { $0.role == .weight }.map(\.value.shape)
+                let kernels = block.parameters.filter {
+                    [.weight, .depthwiseWeight].contains($0.role)
+                }
+                .map(\.value.shape)
                 let planned = (plan.main + plan.projection).map {
                     [$0.outputs, $0.isDepthwise ? 1 : $0.inputs, $0.kernel, $0.kernel]
                 }

@@ -246,7 +246,9 @@ struct RegionParityTests {
         }
         // What a lateral's shift does, the output's own batch norm takes back but at the border: nearly nothing is
         // left of that gradient, and float32 is no measure of it.
-        let meant = results.keys.filter { !$0.hasPrefix("gradient lateral") || !$0.hasSuffix("bias") }
+        let meant = results.keys.filter {
+            !$0.hasPrefix("gradient lateral") || !$0.hasSuffix("bias")
+        }
         try Parity.compare(
             results.filter { meant.contains($0.key) },
             "pyramid",

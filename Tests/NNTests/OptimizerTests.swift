@@ -29,7 +29,7 @@ struct OptimizerTests {
 
     private func group(_ role: Parameter.Role) -> Optimizer.Group {
         switch role {
-        case .weight: .init(weightDecay: 0.05)
+        case .weight, .depthwiseWeight: .init(weightDecay: 0.05)
         case .bias: .init(rateFactor: 2, weightDecay: 0)
         default: .init(weightDecay: 0)
         }

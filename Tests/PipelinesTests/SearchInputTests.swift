@@ -77,6 +77,30 @@ extension Runs {
             }
         }
 
+        @Test func `a search that would touch an image of the test does not start, and names it`()
+            throws
+        {
+            try withCells { cells, run in
+                let checkpoint = try detector(cells)
+                try FileManager.default.copyItem(at: cells.list("search"), to: cells.list("test"))
+                try cells.edit("test") { object in
+                    var images = try #require(object["images"] as? [[String: Any]])
+                    images[1]["file_name"] = cells.train[3]
+                    object["images"] = images.dropFirst().prefix(1).map { $0 }
+                    object["annotations"] = [[String: Any]]()
+                }
+                let error = try run.failure(
+                    .searchEvolution,
+                    Small.search(more: "\"test\": \(Small.list("test")),"),
+                    given(checkpoint),
+                )
+                #expect(error.code == "bad_data")
+                #expect("\(error)".contains("test and train share 1 image"), "\(error)")
+                #expect("\(error)".contains(cells.train[3]), "\(error)")
+                #expect(run.journaled.isEmpty)
+            }
+        }
+
         @Test func `one core and two give the same archive, byte for byte`() throws {
             try withCells { cells, one in
                 let two = try RecordedRun(cells, cores: [0, 1])

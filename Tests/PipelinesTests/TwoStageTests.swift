@@ -16,7 +16,8 @@ extension Runs {
             return try #require(try run.run(.detectorFinetune, spec).checkpoint)
         }
 
-        @Test func `a two-stage supernet is fine-tuned with all four terms, twice to the same bytes`()
+        @Test
+        func `a two-stage supernet is fine-tuned with all four terms, twice to the same bytes`()
             throws
         {
             try withCells { cells, run in

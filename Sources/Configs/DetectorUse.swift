@@ -17,6 +17,8 @@ protocol DetectorUse: Fielded {
     /// statistics of its training.
     var train: DetectionData? { get set }
     var recalibrationImages: Int { get set }
+    /// Images of unlike sizes are padded to the largest of their batch, which moves scores a little: figures are
+    /// comparable at one batch.
     var batch: Int { get set }
     var maxBadImages: Double { get set }
 }

@@ -13,9 +13,11 @@ extension Runs {
             with: #""detector": {"scoreThreshold": 0, "maxDetections": 5, "#,
         )
 
-        private func supernet(_ run: RecordedRun) throws -> StoredCheckpoint {
+        private func supernet(_ run: RecordedRun, _ detector: String = Self.detector) throws
+            -> StoredCheckpoint
+        {
             try #require(
-                try run.run(.detectorFinetune, Small.finetune(detector: Self.detector)).checkpoint
+                try run.run(.detectorFinetune, Small.finetune(detector: detector)).checkpoint
             )
         }
 
@@ -132,9 +134,34 @@ extension Runs {
             }
         }
 
-        @Test func `a path of a supernet is measured as the search measures it`() throws {
+        @Test func `of VOC's images an evaluation has VOC's average precision too`() throws {
+            try withCells { _, run in
+                func list(_ name: String) -> String {
+                    #"{"dataset": "det_voc100", "annotations": "VOC2012/ImageSets/Main/\#(name).txt"}"#
+                }
+                let trained = try run.run(
+                    .subnetRetrain,
+                    """
+                    {"architecture": {"space": \(Small.space), "genome": "0,1,2,3,0,1"},
+                     "detection": {"train": \(list("train")), "validation": \(list("val")),
+                       \(Self.detector), \(Small.training())}}
+                    """,
+                )
+                let result = try run.run(
+                    .architectureEvaluate,
+                    #"{"checkpoint": "ckpt_given", "list": \#(list("val")), "batch": 4, "resamples": 0}"#,
+                    given(try #require(trained.checkpoint)),
+                )
+                #expect(result.metrics["voc"]?["perClass"]?.array?.count == 20)
+                #expect(result.metrics["voc"] == trained.metrics["detection"]?["voc"])
+                #expect(result.metrics["intervals95"] == [:])
+            }
+        }
+
+        @Test(arguments: [Self.detector, Small.twoStage])
+        func `a path of a supernet is measured as the search measures it`(detector: String) throws {
             try withCells { cells, run in
-                let checkpoint = try supernet(run)
+                let checkpoint = try supernet(run, detector)
                 let searched = try run.run(
                     .searchEvolution,
                     Small.search(more: #""strategy": "random","#),

@@ -8,16 +8,16 @@ extension JSONValue {
     /// - Parameter meaning: what a document means; nil for one that is wrong.
     package func least(meaning: (JSONValue) -> JSONValue?) -> JSONValue {
         guard let whole = meaning(self) else { return self }
-        return least { meaning($0) == whole }
+        return reduced { meaning($0) == whole }
     }
 
-    private func least(stays: (JSONValue) -> Bool) -> JSONValue {
+    private func reduced(_ stays: (JSONValue) -> Bool) -> JSONValue {
         switch self {
         case .object(var members):
             for key in members.keys.sorted() {
                 guard let member = members.removeValue(forKey: key) else { continue }
                 if stays(.object(members)) { continue }
-                members[key] = member.least { part in
+                members[key] = member.reduced { part in
                     var others = members
                     others[key] = part
                     return stays(.object(others))
@@ -26,7 +26,7 @@ extension JSONValue {
             return .object(members)
         case .array(var elements):
             for index in elements.indices {
-                elements[index] = elements[index].least { part in
+                elements[index] = elements[index].reduced { part in
                     var others = elements
                     others[index] = part
                     return stays(.array(others))

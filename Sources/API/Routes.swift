@@ -15,6 +15,8 @@ extension Service {
             route("POST", "/v1/jobs/{id}/cancel", bodyLimit: body, cancelJob),
             route("GET", "/v1/jobs/{id}/events", getEvents),
             route("GET", "/v1/jobs/{id}/candidates", listCandidates),
+            route("GET", "/v1/jobs/{id}/files", listFiles),
+            route("GET", "/v1/jobs/{id}/files/{name}", getFile),
 
             route("POST", "/v1/pipelines", bodyLimit: body, submitPipeline),
             route("GET", "/v1/pipelines/{id}", getPipeline),

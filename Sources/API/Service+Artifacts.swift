@@ -29,38 +29,72 @@ extension Service {
     @Sendable func getCheckpointContent(_ request: HTTPRequest) throws -> HTTPReply {
         _ = try Query(request, allowed: [])
         let found = try checkpoint(request)
-        guard let path = store.runDirectory(of: found.job).resolve(found.path),
+        return .now(
+            try content(
+                Stored(
+                    what: found.id,
+                    job: found.job,
+                    path: found.path,
+                    sha256: found.sha256,
+                    bytes: found.bytes,
+                ),
+                named: "\(found.kind)-\(found.name).safetensors",
+                type: "application/octet-stream",
+            )
+        )
+    }
+
+    /// A file of a run directory, as it was when it was made.
+    struct Stored {
+        /// For messages.
+        let what: String
+        let job: JobID
+        let path: String
+        let sha256: String
+        let bytes: Int
+    }
+
+    /// - Parameter inline: whether a browser may show it instead of keeping it.
+    func content(
+        _ file: Stored,
+        named name: String,
+        type: String,
+        inline: Bool = false,
+    ) throws -> HTTPResponse {
+        guard let path = store.runDirectory(of: file.job).resolve(file.path),
             let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int
         else {
             throw Problem(
                 410,
                 "gone",
                 "The file is gone",
-                "the file of \(found.id) is no longer on the disk",
+                "the file of \(file.what) is no longer on the disk",
             )
         }
-        guard size == found.bytes else {
+        guard size == file.bytes else {
             throw Problem(
                 500,
                 "damaged",
                 "The file is damaged",
-                "the file of \(found.id) has \(size) bytes, not \(found.bytes)",
+                "the file of \(file.what) has \(size) bytes, not \(file.bytes)",
             )
         }
-        let name = "\(found.kind)-\(found.name).safetensors".filter {
+        let name = name.filter {
             $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0))
         }
-        return .now(
-            HTTPResponse(
-                status: 200,
-                headers: HTTPHeaders([
-                    ("Content-Type", "application/octet-stream"),
-                    ("Content-Disposition", "attachment; filename=\"\(name)\""),
-                    ("Repr-Digest", "sha-256=:\(base64(hex: found.sha256)):"),
-                    ("Cache-Control", "private, immutable, max-age=31536000"),
-                ]),
-                body: .file(HTTPFile(path: path, etag: "sha256-\(found.sha256)")),
-            )
+        return HTTPResponse(
+            status: 200,
+            headers: HTTPHeaders([
+                ("Content-Type", type),
+                ("X-Content-Type-Options", "nosniff"),
+                (
+                    "Content-Disposition",
+                    "\(inline ? "inline" : "attachment"); filename=\"\(name)\"",
+                ),
+                ("Repr-Digest", "sha-256=:\(base64(hex: file.sha256)):"),
+                ("Cache-Control", "private, immutable, max-age=31536000"),
+            ]),
+            body: .file(HTTPFile(path: path, etag: "sha256-\(file.sha256)")),
         )
     }
 

@@ -53,6 +53,7 @@ extension Job {
             "self": .string("/v1/jobs/\(id)"), "events": .string("/v1/jobs/\(id)/events"),
             "checkpoints": .string("/v1/checkpoints?job=\(id)"),
             "candidates": .string("/v1/jobs/\(id)/candidates"),
+            "files": .string("/v1/jobs/\(id)/files"),
         ]
         return .object(view)
     }
@@ -75,6 +76,7 @@ extension JobOutputs {
         view["checkpointId"] = checkpointID.map { .string($0) }
         view["architectures"] = architectures.map { .array($0.map { .string($0.hash) }) }
         view["metrics"] = metrics
+        view["files"] = files.map { .int($0.count) }
         return .object(view)
     }
 }
@@ -111,6 +113,26 @@ extension Candidate {
             "macs": .int(macs), "params": .int(params),
             "standardError": .optional(standardError), "seconds": .optional(seconds),
         ]
+    }
+}
+
+extension OutputFile {
+    func view(of job: JobID) -> JSONValue {
+        [
+            "name": .string(name), "type": .string(mediaType), "sha256": .string(sha256),
+            "bytes": .int(bytes),
+            "links": ["content": .string("/v1/jobs/\(job)/files/\(name)")],
+        ]
+    }
+
+    /// By the ending of the name; a type that no browser runs as a page.
+    var mediaType: String {
+        switch (name as NSString).pathExtension {
+        case "json": "application/json"
+        case "png": "image/png"
+        case "jpg": "image/jpeg"
+        default: "application/octet-stream"
+        }
     }
 }
 

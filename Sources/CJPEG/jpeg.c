@@ -138,7 +138,7 @@ int cj_jpeg_decode(const uint8_t *data, size_t size, int32_t denominator, uint8_
 }
 
 int cj_jpeg_encode(const uint8_t *rgb, int32_t width, int32_t height, int32_t quality,
-                   uint8_t **out, size_t *out_size, char *error) {
+                   int full_colour, uint8_t **out, size_t *out_size, char *error) {
     struct jpeg_compress_struct info;
     struct trap trap;
     // Not local: libjpeg keeps the address of both, and changes them before an error may come.
@@ -167,6 +167,10 @@ int cj_jpeg_encode(const uint8_t *rgb, int32_t width, int32_t height, int32_t qu
     jpeg_set_defaults(&info);
     jpeg_set_quality(&info, quality, TRUE);
     info.optimize_coding = TRUE;
+    if (full_colour) {
+        info.comp_info[0].h_samp_factor = 1;
+        info.comp_info[0].v_samp_factor = 1;
+    }
     jpeg_start_compress(&info, TRUE);
     while (info.next_scanline < info.image_height) {
         JSAMPROW row = (JSAMPROW)(rgb + (size_t)info.next_scanline * (size_t)width * 3);

@@ -6,6 +6,8 @@ package enum JobKind: String, Codable, CaseIterable, Sendable {
     case detectorFinetune = "detector.finetune"
     case searchEvolution = "search.evolution"
     case subnetRetrain = "subnet.retrain"
+    case architecturePredict = "architecture.predict"
+    case architectureEvaluate = "architecture.evaluate"
 }
 
 /// What a checkpoint holds. Raw values are stored and sent, so they never change.
@@ -28,6 +30,7 @@ extension JobKind {
         switch self {
         case .supernetPretrain, .detectorFinetune, .subnetRetrain: [.checkpoint]
         case .searchEvolution: [.architecture]
+        case .architecturePredict, .architectureEvaluate: []
         }
     }
 }

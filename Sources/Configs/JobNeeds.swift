@@ -47,6 +47,11 @@ extension JobSpec {
             (config.classification.map { [need($0.data, "\(place)/classification/data")] } ?? [])
                 + need(config.detection?.train, "\(place)/detection/train")
                 + need(config.detection?.validation, "\(place)/detection/validation")
+        case .predict(let config):
+            need(config.train, "\(place)/train") + need(config.list, "\(place)/list")
+                + (config.folder.map { [need($0, "\(place)/folder")] } ?? [])
+        case .evaluate(let config):
+            need(config.train, "\(place)/train") + [need(config.list, "\(place)/list")]
         }
     }
 
@@ -87,7 +92,39 @@ extension JobSpec {
             } else {
                 []
             }
+        case .predict(let config): references(of: config, at: place)
+        case .evaluate(let config): references(of: config, at: place)
         }
+    }
+
+    private func references(of use: some DetectorUse, at place: String) -> [ReferenceNeed] {
+        var needs = [
+            ReferenceNeed(
+                pointer: "\(place)/checkpoint",
+                reference: use.checkpoint,
+                expected: .checkpoint([.detector, .detectorSupernet]),
+            )
+        ]
+        if case .reference(let reference) = use.architecture {
+            needs.append(
+                ReferenceNeed(
+                    pointer: "\(place)/architecture",
+                    reference: reference,
+                    expected: .architecture,
+                )
+            )
+        }
+        return needs
+    }
+
+    private func need(_ folder: PictureFolder, _ place: String) -> DatasetNeed {
+        DatasetNeed(
+            pointer: "\(place)/dataset",
+            dataset: folder.dataset,
+            // `.` is the data set itself, which is looked for anyway.
+            paths: folder.path == "."
+                ? [] : [DatasetNeed.Path(pointer: "\(place)/path", path: folder.path)],
+        )
     }
 
     private func need(_ data: ClassificationData, _ place: String) -> DatasetNeed {

@@ -29,10 +29,15 @@ package struct JobRequest: Hashable, Sendable {
 
     /// The request that `json` is, or everything wrong with it. `{"$from": ...}` is refused: a job
     /// alone has no earlier step.
-    package static func resolve(_ json: JSONValue) -> Result<JobRequest, Violations> {
+    ///
+    /// - Parameter asStep: whether it is a step of a pipeline that is not at hand, and may have earlier ones.
+    package static func resolve(
+        _ json: JSONValue,
+        asStep: Bool = false,
+    ) -> Result<JobRequest, Violations> {
         var faults: [Violation] = []
         let request = read(json, at: "", &faults)
-        for need in request?.spec.references(at: "/spec") ?? [] {
+        for need in asStep ? [] : request?.spec.references(at: "/spec") ?? [] {
             if case .from = need.reference {
                 faults.append(
                     Violation(

@@ -6,6 +6,8 @@ package enum JobSpec: Hashable, Sendable {
     case finetune(FinetuneConfig)
     case search(SearchConfig)
     case retrain(RetrainConfig)
+    case predict(PredictConfig)
+    case evaluate(EvaluateConfig)
 
     package var kind: JobKind {
         switch self {
@@ -13,6 +15,8 @@ package enum JobSpec: Hashable, Sendable {
         case .finetune: .detectorFinetune
         case .search: .searchEvolution
         case .retrain: .subnetRetrain
+        case .predict: .architecturePredict
+        case .evaluate: .architectureEvaluate
         }
     }
 }
@@ -37,6 +41,10 @@ extension JobSpec {
                 Form.object.read(json, place, &faults).map { .search($0) }
             case .subnetRetrain:
                 Form.object.read(json, place, &faults).map { .retrain($0) }
+            case .architecturePredict:
+                Form.object.read(json, place, &faults).map { .predict($0) }
+            case .architectureEvaluate:
+                Form.object.read(json, place, &faults).map { .evaluate($0) }
             }
         guard let spec, faults.isEmpty else { return .failure(Violations(faults)) }
         return .success(spec)
@@ -49,6 +57,8 @@ extension JobSpec {
         case .finetune(let config): Form.object.write(config)
         case .search(let config): Form.object.write(config)
         case .retrain(let config): Form.object.write(config)
+        case .predict(let config): Form.object.write(config)
+        case .evaluate(let config): Form.object.write(config)
         }
     }
 
@@ -57,7 +67,7 @@ extension JobSpec {
         switch self {
         case .pretrain: .supernet
         case .finetune: .detectorSupernet
-        case .search: nil
+        case .search, .predict, .evaluate: nil
         case .retrain(let config): config.detection == nil ? .subnet : .detector
         }
     }

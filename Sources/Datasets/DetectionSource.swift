@@ -214,6 +214,15 @@ package struct DetectionSource: BatchSource {
     }
 }
 
+extension DetectionSet {
+    /// The whole image, turned as its boxes were drawn.
+    package func picture(ofImage id: Int64, _ fileName: String) throws(ImageError) -> Image {
+        let file = try ImageFile(path: "\(imageRoot.path)/\(fileName)")
+        let item = items.first { $0.imageID == id }
+        return try file.decoded(upright: file.isUpright(annotated: item?.size))
+    }
+}
+
 extension ImageFile {
     /// Whether boxes were drawn on the upright image; some tools ignore the camera's orientation.
     ///

@@ -169,16 +169,19 @@ extension Image {
         self = try ImageFile(path: path).decoded(atLeast: wanted)
     }
 
-    /// The bytes of a baseline JPEG file (4:2:0).
+    /// The bytes of a baseline JPEG file.
     ///
-    /// - Parameter quality: libjpeg's, `1...100`.
-    package func jpeg(quality: Int = 88) throws(ImageError) -> [UInt8] {
+    /// - Parameters:
+    ///   - quality: libjpeg's, `1...100`.
+    ///   - fullColour: whether colours keep their full resolution (4:4:4), as thin lines need; else 4:2:0.
+    package func jpeg(quality: Int = 88, fullColour: Bool = false) throws(ImageError) -> [UInt8] {
         try encoded("JPEG") { out, size, error in
             cj_jpeg_encode(
                 pixels,
                 Int32(width),
                 Int32(height),
                 Int32(quality),
+                fullColour ? 1 : 0,
                 &out,
                 &size,
                 error,

@@ -73,6 +73,11 @@ package struct Page<Element> {
     package var elements: [Element]
     /// Opaque; nil after the last element.
     package var next: ListCursor?
+
+    package init(elements: [Element], next: ListCursor?) {
+        self.elements = elements
+        self.next = next
+    }
 }
 
 extension Page: Sendable where Element: Sendable {}

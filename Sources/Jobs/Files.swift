@@ -38,6 +38,12 @@ package enum Files {
         try sync((path as NSString).deletingLastPathComponent)
     }
 
+    /// Syncs a file that is whole, then gives it its name.
+    package static func publish(_ aside: String, to path: String) throws(FileError) {
+        try sync(aside, flags: O_RDONLY)
+        guard rename(aside, path) == 0 else { throw FileError("rename", aside) }
+    }
+
     /// Makes `path` and the folders above it.
     package static func makeFolder(_ path: String) throws(FileError) {
         guard mkdir(path, 0o755) != 0, errno != EEXIST else { return }
@@ -48,10 +54,14 @@ package enum Files {
 
     /// Makes a folder's entries (new names, renames) survive a power cut.
     package static func sync(_ folder: String) throws(FileError) {
-        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw FileError("open", folder) }
+        try sync(folder, flags: O_RDONLY | O_DIRECTORY)
+    }
+
+    private static func sync(_ path: String, flags: Int32) throws(FileError) {
+        let descriptor = open(path, flags | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError("open", path) }
         defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw FileError("sync", folder) }
+        guard fsync(descriptor) == 0 else { throw FileError("sync", path) }
     }
 
     private static func write(_ data: Data, to path: String) throws(FileError) {

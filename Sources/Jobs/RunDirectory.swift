@@ -106,6 +106,8 @@ package struct Epoch: Hashable, Sendable {
     package var checkpointsPath: String { path + "/checkpoints" }
     package var checkpointPath: String { path + "/checkpoint.json" }
     package var candidatesPath: String { path + "/candidates.jsonl" }
+    /// What the job leaves beside its checkpoints: pictures, lists.
+    package var filesPath: String { path + "/files" }
     package var resultPath: String { path + "/result.json" }
     package var errorPath: String { path + "/error.json" }
 

@@ -93,6 +93,24 @@ package struct CheckpointFile: Codable, Equatable, Sendable {
     }
 }
 
+/// A file that a job leaves beside its checkpoints.
+package struct OutputFile: Codable, Equatable, Sendable {
+    /// ASCII letters, digits, `-`, `_` and `.`; unique in its job.
+    package var name: String
+    /// Relative to the run directory, such as `epoch-1/files/detections.json`.
+    package var path: String
+    /// 64 hexadecimal digits.
+    package var sha256: String
+    package var bytes: Int
+
+    package init(name: String, path: String, sha256: String, bytes: Int) {
+        self.name = name
+        self.path = path
+        self.sha256 = sha256
+        self.bytes = bytes
+    }
+}
+
 /// An architecture that a job found, in the order of merit.
 package struct FoundArchitecture: Codable, Equatable, Sendable {
     package var genome: String
@@ -125,15 +143,18 @@ package struct JobOutputs: Codable, Equatable, Sendable {
     package var checkpoint: CheckpointFile?
     package var architectures: [FoundArchitecture]?
     package var metrics: JSONValue?
+    package var files: [OutputFile]?
 
     package init(
         checkpoint: CheckpointFile? = nil,
         architectures: [FoundArchitecture]? = nil,
         metrics: JSONValue? = nil,
+        files: [OutputFile]? = nil,
     ) {
         self.checkpoint = checkpoint
         self.architectures = architectures
         self.metrics = metrics
+        self.files = files
     }
 }
 

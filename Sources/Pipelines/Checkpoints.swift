@@ -128,6 +128,22 @@ package struct CheckpointFile {
         isFinal = file.metadata["final"] == "true"
     }
 
+    /// The metadata of any safetensors file; what is JSON in it as such.
+    package static func metadata(of url: URL) throws -> JSONValue {
+        do {
+            let strings = try SafeTensorsFile(url).metadata
+            return .object(
+                strings.mapValues { text in
+                    let value = try? JSONValue(parsing: text)
+                    return value?.object != nil || value?.array != nil
+                        ? value ?? .string(text) : .string(text)
+                }
+            )
+        } catch {
+            throw RunError.badCheckpoint("\(error)")
+        }
+    }
+
     package func has(_ name: String) -> Bool { file[name] != nil }
 
     /// - Throws: `RunError.badCheckpoint` naming a tensor that is not there.

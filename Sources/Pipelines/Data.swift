@@ -1,7 +1,7 @@
 // Data sets by name: found under the configured roots, checked, and turned into batches.
 
-import Annotations
-import Configs
+package import Annotations
+package import Configs
 import Datasets
 import Foundation
 import Torch
@@ -32,6 +32,36 @@ extension RunContext {
             "broken_image",
             "skipped: \(image.reason)",
             images: [(image.file as NSString).lastPathComponent],
+        )
+    }
+}
+
+/// Lists of images with boxes, found on the disk.
+package struct FoundLists: Sendable {
+    /// For messages.
+    package var name: String
+    package var lists: [AnnotationList]
+    package var part: SplitPart?
+
+    package init(name: String, lists: [AnnotationList], part: SplitPart? = nil) {
+        self.name = name
+        self.lists = lists
+        self.part = part
+    }
+}
+
+extension RunContext {
+    func lists(_ data: Configs.DetectionData) throws -> FoundLists {
+        let folder = try folder(ofDataset: data.dataset)
+        return FoundLists(
+            name: "\(data.dataset)/\(data.annotations.joined(separator: ", "))",
+            lists: data.lists.map {
+                AnnotationList(
+                    folder.appending(path: $0.path),
+                    images: $0.images == "." ? folder : folder.appending(path: $0.images),
+                )
+            },
+            part: data.part,
         )
     }
 }
@@ -71,15 +101,17 @@ struct DetectionData {
         for purpose: DetectionSet.Purpose,
         classes: [String]? = nil,
     ) throws {
-        let folder = try context.folder(ofDataset: data.dataset)
-        let lists = data.lists.map {
-            AnnotationList(
-                folder.appending(path: $0.path),
-                images: $0.images == "." ? folder : folder.appending(path: $0.images),
-            )
-        }
+        try self.init(context, context.lists(data), for: purpose, classes: classes)
+    }
+
+    init(
+        _ context: any RunContext,
+        _ data: FoundLists,
+        for purpose: DetectionSet.Purpose,
+        classes: [String]? = nil,
+    ) throws {
         do {
-            let reading = try AnnotationReading.read(lists, classes: classes)
+            let reading = try AnnotationReading.read(data.lists, classes: classes)
             let problems = reading.problems
             for problem in problems.prefix(20) { context.warn("annotation", "\(problem)") }
             if problems.count > 20 {
@@ -93,10 +125,9 @@ struct DetectionData {
             )
             digest = set.digest(annotations: reading.files).description
         } catch {
-            let names = data.annotations.joined(separator: ", ")
-            throw RunError.badData("\(data.dataset)/\(names): \(error)")
+            throw RunError.badData("\(data.name): \(error)")
         }
-        isVoc = lists.allSatisfy(\.isVoc)
+        isVoc = data.lists.allSatisfy(\.isVoc)
         for missing in set.missingFiles(limit: 5) { context.warnOfBroken(missing) }
     }
 

@@ -217,7 +217,7 @@ struct DetectorTraining {
 }
 
 extension VocMetrics {
-    fileprivate var json: JSONValue {
+    var json: JSONValue {
         [
             "map11": .double(map11), "map": .double(map),
             "perClass": .array(

@@ -59,6 +59,12 @@ package final class FolderRun: RunContext, @unchecked Sendable {
         )
     }
 
+    package func keep(_ name: String, _ write: (URL) throws -> Void) throws -> StoredFile {
+        let url = folder.appending(path: name)
+        try write(url)
+        return try StoredFile(name: name, at: url)
+    }
+
     /// The checkpoint whose name comes last: `step-...`, or `final` of the last stage.
     package func resumable() throws -> URL? {
         let files = try FileManager.default.contentsOfDirectory(

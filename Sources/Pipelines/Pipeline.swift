@@ -1,4 +1,4 @@
-// The four kinds of runs: from a resolved spec to a result.
+// The kinds of runs: from a resolved spec to a result.
 
 package import Configs
 package import Foundation
@@ -47,6 +47,10 @@ package enum Pipeline {
                 checkpointDigest: digest,
             ).run()
         case .retrain(let config): return try retrain(config, spec, inputs, context)
+        case .predict(let config):
+            return try Prediction(config, inputs, context).run()
+        case .evaluate(let config):
+            return try DetectorEvaluation(config, inputs, context).run()
         }
     }
 

@@ -2,6 +2,7 @@
 
 package import Configs
 package import Foundation
+import SearchSpaces
 
 /// Why a run ended without a result.
 package enum RunError: Error, CustomStringConvertible {
@@ -65,6 +66,33 @@ package struct StoredCheckpoint: Sendable {
     }
 }
 
+/// A file that a run leaves beside its checkpoints.
+package struct StoredFile: Sendable {
+    /// One file name, unique in its run.
+    package var name: String
+    package var url: URL
+    package var sha256: String
+    package var bytes: Int
+
+    package init(name: String, url: URL, sha256: String, bytes: Int) {
+        self.name = name
+        self.url = url
+        self.sha256 = sha256
+        self.bytes = bytes
+    }
+
+    /// What lies at `url`.
+    package init(name: String, at url: URL) throws {
+        let size = try FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int
+        self.init(
+            name: name,
+            url: url,
+            sha256: try SHA256.digest(file: url).hex,
+            bytes: size ?? 0,
+        )
+    }
+}
+
 /// The process around a run: where events and checkpoints go, and what was left by an earlier try.
 package protocol RunContext: AnyObject, Sendable {
     var seed: UInt64 { get }
@@ -89,6 +117,11 @@ package protocol RunContext: AnyObject, Sendable {
         _ write: (URL) throws -> (sha256: String, bytes: Int),
     ) throws -> StoredCheckpoint
 
+    /// Calls `write` with a fresh place, then makes what it wrote visible as a file of the run.
+    ///
+    /// - Parameter name: ASCII letters, digits, `-`, `_` and `.`.
+    func keep(_ name: String, _ write: (URL) throws -> Void) throws -> StoredFile
+
     /// The newest whole checkpoint that an earlier try left.
     func resumable() throws -> URL?
 
@@ -105,6 +138,8 @@ package protocol RunContext: AnyObject, Sendable {
 package struct RunResult: Sendable {
     package var checkpoint: StoredCheckpoint?
     package var architectures: [JSONValue] = []
+    /// In the order in which they were made.
+    package var files: [StoredFile] = []
     package var metrics: [String: JSONValue] = [:]
 
     package init() {}

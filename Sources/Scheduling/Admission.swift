@@ -10,10 +10,17 @@ package import SearchSpaces
 package struct Lineage: Equatable, Sendable {
     package var space: SearchSpace?
     package var shuffle: Int?
+    /// Of the checkpoint, where there is one.
+    package var checkpoint: CheckpointKind?
 
-    package init(space: SearchSpace? = nil, shuffle: Int? = nil) {
+    package init(
+        space: SearchSpace? = nil,
+        shuffle: Int? = nil,
+        checkpoint: CheckpointKind? = nil,
+    ) {
         self.space = space
         self.shuffle = shuffle
+        self.checkpoint = checkpoint
     }
 }
 
@@ -103,9 +110,25 @@ package struct Admission: Sendable {
         for need in request.spec.datasets(at: "\(place)/spec") { check(need, &faults) }
         var input = Lineage()
         for need in request.spec.references(at: "\(place)/spec") {
-            input = try lineage(of: need, earlier, &faults)
+            let found = try lineage(of: need, earlier, &faults)
+            if let mine = input.space, let its = found.space, mine != its {
+                faults.append(
+                    Violation(
+                        need.pointer,
+                        .conflict,
+                        "this is of the space \"\(its.name)\", the checkpoint of \"\(mine.name)\"",
+                        allowed: "the same space",
+                    )
+                )
+            }
+            input = Lineage(
+                space: input.space ?? found.space,
+                shuffle: input.shuffle ?? found.shuffle,
+                checkpoint: input.checkpoint ?? found.checkpoint,
+            )
         }
-        let lineage = outcome(of: request.spec, input, at: "\(place)/spec", &faults)
+        var lineage = outcome(of: request.spec, input, at: "\(place)/spec", &faults)
+        lineage.checkpoint = request.spec.checkpointKind
         if case .search(let config) = request.spec {
             check(config.limit, in: lineage.space, at: "\(place)/spec/limit", &faults)
         }
@@ -170,7 +193,11 @@ package struct Admission: Sendable {
                 )
             }
             let maker = try store.job(found.job)
-            return Lineage(space: maker?.space.flatMap(space), shuffle: maker?.shuffle)
+            return Lineage(
+                space: maker?.space.flatMap(space),
+                shuffle: maker?.shuffle,
+                checkpoint: CheckpointKind(rawValue: found.kind),
+            )
         case (.id(let id), .architecture):
             guard let found = try store.architecture(id) else {
                 faults.append(
@@ -233,6 +260,49 @@ package struct Admission: Sendable {
                 return Lineage(space: space.space, shuffle: config.shuffle)
             }
             return Lineage(space: input.space, shuffle: config.shuffle)
+        case .predict(let config):
+            check(config.architecture, of: input, at: "\(place)/architecture", &faults)
+            return input
+        case .evaluate(let config):
+            check(config.architecture, of: input, at: "\(place)/architecture", &faults)
+            return input
+        }
+    }
+
+    /// A supernet needs one of its paths named; a detector is one architecture.
+    private func check(
+        _ path: PathChoice?,
+        of input: Lineage,
+        at place: String,
+        _ faults: inout [Violation],
+    ) {
+        switch (input.checkpoint, path) {
+        case (.detectorSupernet, nil):
+            faults.append(
+                Violation(
+                    place,
+                    .missing,
+                    "the checkpoint is a supernet: which of its paths is meant?",
+                    allowed: "letters such as \"2,1,0,3\", or an architecture's id",
+                )
+            )
+        case (.detector, .some):
+            faults.append(
+                Violation(
+                    place,
+                    .conflict,
+                    "the checkpoint is a detector, which is one architecture",
+                    allowed: "none",
+                )
+            )
+        case (_, .letters(let text)):
+            guard let space = input.space else { return }
+            do throws(GenomeError) {
+                _ = try Genome(parsing: text, in: space)
+            } catch {
+                faults.append(Violation(place, .notAllowed, "\(error)"))
+            }
+        default: break
         }
     }
 

@@ -104,7 +104,7 @@ package enum WorkerProcess {
         let checkpoint = result.checkpoint.map { stored in
             CheckpointFile(
                 name: stored.name,
-                path: stored.url.pathComponents.suffix(3).joined(separator: "/"),
+                path: path(inRun: stored.url),
                 kind: stored.kind,
                 step: stored.step,
                 sha256: stored.sha256,
@@ -118,7 +118,22 @@ package enum WorkerProcess {
             checkpoint: checkpoint,
             architectures: architectures.isEmpty ? nil : architectures,
             metrics: .object(result.metrics),
+            files: result.files.isEmpty ? nil : result.files.map(output),
         )
+    }
+
+    private static func output(_ file: StoredFile) -> OutputFile {
+        OutputFile(
+            name: file.name,
+            path: path(inRun: file.url),
+            sha256: file.sha256,
+            bytes: file.bytes,
+        )
+    }
+
+    /// Relative to the run directory: an epoch, a folder, a file.
+    private static func path(inRun url: URL) -> String {
+        url.pathComponents.suffix(3).joined(separator: "/")
     }
 
     private static func explanation(of error: any Error) -> ErrorFile {

@@ -103,6 +103,28 @@ final class WorkerRun: RunContext, @unchecked Sendable {
         )
     }
 
+    func keep(_ name: String, _ write: (URL) throws -> Void) throws -> StoredFile {
+        try requireCurrent()
+        try Files.makeFolder(epoch.filesPath)
+        let aside = "\(epoch.filesPath)/.\(name).tmp"
+        let path = "\(epoch.filesPath)/\(name)"
+        do {
+            try write(URL(filePath: aside))
+            let file = try StoredFile(name: name, at: URL(filePath: aside))
+            try Files.publish(aside, to: path)
+            try Files.sync(epoch.filesPath)
+            return StoredFile(
+                name: name,
+                url: URL(filePath: path),
+                sha256: file.sha256,
+                bytes: file.bytes,
+            )
+        } catch {
+            unlink(aside)
+            throw error
+        }
+    }
+
     func resumable() throws -> URL? {
         guard let file = epoch.run.newestCheckpoint(), let path = epoch.run.resolve(file.path)
         else {

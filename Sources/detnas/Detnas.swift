@@ -12,7 +12,7 @@ struct Detnas: ParsableCommand {
         version: version,
         subcommands: [
             Serve.self, DatasetCommand.self, ArchitectureCommand.self, CheckpointCommand.self,
-            Planted.self, Bench.self, WorkerCommand.self,
+            ConfigCommand.self, Predict.self, Planted.self, Bench.self, WorkerCommand.self,
         ],
     )
 }

@@ -85,6 +85,11 @@ import Testing
         )
         let failed = try bench.end(bench.submit("fail bad_data false", seed: 2))
         #expect(failed["error"]?["code"] == "bad_data")
+        let left = try bench.run(
+            "leave detections.json []; leave a.png pixels; result_left",
+            seed: 3,
+        )
+        let leaver = left["id"]?.string ?? ""
         let id = try #require(made["id"]?.string)
         let checkpoint = try #require(made["outputs"]?["checkpointId"]?.string)
         for (target, name) in [
@@ -92,7 +97,8 @@ import Testing
             ("/v1/jobs/\(id)", "Job"), ("/v1/jobs/\(failed["id"]?.string ?? "")", "Job"),
             ("/v1/jobs/\(id)/events", "EventPage"), ("/v1/jobs/\(id)/candidates", "CandidatePage"),
             ("/v1/checkpoints?job=\(id)", "CheckpointPage"),
-            ("/v1/checkpoints/\(checkpoint)", "Checkpoint"),
+            ("/v1/checkpoints/\(checkpoint)", "Checkpoint"), ("/v1/jobs/\(leaver)", "Job"),
+            ("/v1/jobs/\(leaver)/files", "FilePage"),
         ] {
             let value = try bench.client.json(target)
             #expect(api.faults(value, api.schema(name)) == [], "\(target)")

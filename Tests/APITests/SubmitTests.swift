@@ -3,6 +3,7 @@
 import API
 import Configs
 import Foundation
+import SearchSpaces
 import TestSupport
 import Testing
 
@@ -150,6 +151,77 @@ import Testing
             body: B.finetune(id, ["shuffle": 1]),
         )
         #expect(taken.status == 200, "\(taken.text)")
+    }
+
+    @Test
+    func
+        `a supernet needs a path to be looked at, a detector is one, and the path is of its space`()
+        throws
+    {
+        let bench = try ServerBench()
+        let supernet = try #require(
+            try bench.run(
+                "checkpoint final 10 detector-supernet; result",
+                [
+                    "kind": "detector.finetune",
+                    "spec": [
+                        "train": [
+                            "dataset": "photos", "annotations": "annotations/instances_train.json",
+                        ], "space": "detnas-mini", "training": ["steps": 10],
+                    ],
+                ],
+            )["outputs"]?["checkpointId"]
+        )
+        let detector = try #require(
+            try bench.run("checkpoint final 10 detector; result", seed: 1)["outputs"]?[
+                "checkpointId"
+            ]
+        )
+        let train: JSONValue = [
+            "dataset": "photos", "annotations": "annotations/instances_train.json",
+        ]
+        func predict(_ checkpoint: JSONValue, _ path: JSONValue?) -> JSONValue {
+            var spec: [String: JSONValue] = [
+                "checkpoint": checkpoint, "folder": ["dataset": "photos"],
+            ]
+            spec["architecture"] = path
+            spec["train"] = path.map { _ in train }
+            return ["kind": "architecture.predict", "spec": .object(spec)]
+        }
+        let twelve: JSONValue = "0,1,2,3,0,1,2,3,0,1,2,3"
+        #expect(
+            try bench.refuse(predict(supernet, nil))["/spec/architecture"]?["code"] == "missing"
+        )
+        #expect(
+            try bench.refuse(predict(detector, twelve))["/spec/architecture"]?["code"]
+                == "conflict"
+        )
+        #expect(
+            try bench.refuse(predict(supernet, "0,1"))["/spec/architecture"]?["code"]
+                == "not_allowed"
+        )
+        var missing = predict(detector, nil).object ?? [:]
+        missing["spec"] = [
+            "checkpoint": detector, "folder": ["dataset": "photos", "path": "none"],
+        ]
+        #expect(
+            try bench.refuse(.object(missing))["/spec/folder/path"]?["code"] == "not_found"
+        )
+        for request in [predict(supernet, twelve), predict(detector, nil)] {
+            let taken = try bench.client.send("POST", "/v1/jobs?dryRun=true", body: request)
+            #expect(taken.status == 200, "\(taken.text)")
+        }
+        // The path of another space.
+        let space = try #require(SearchSpace.named["detnas-300m"])
+        let genome = try Genome(
+            parsing: Array(repeating: "0", count: space.length).joined(separator: ","),
+            in: space,
+        )
+        let found = try Architecture(space: space, genome: genome)
+        let json = String(decoding: try JSONEncoder().encode(space), as: UTF8.self)
+        _ = try bench.run("result_found '\(genome)' '\(json)' '\(found.hash)'", seed: 2)
+        let other = try bench.refuse(predict(supernet, .string(found.hash)))
+        #expect(other["/spec/architecture"]?["code"] == "conflict")
     }
 
     @Test func `a limit that nothing meets is refused with the cheapest cost`() throws {

@@ -35,6 +35,10 @@ enum Samples {
                 "architecture": "arch_0123456789abcdef",
                 "detection": ["train": detection, "training": ["steps": 10]],
             ]
+        case .architecturePredict:
+            ["checkpoint": "ckpt_1", "folder": ["dataset": "photos"]]
+        case .architectureEvaluate:
+            ["checkpoint": "ckpt_1", "list": detection]
         }
     }
 
@@ -78,6 +82,18 @@ enum Samples {
                     "train": detection,
                     "training": ["steps": 5, "schedule": ["kind": "constant"]],
                 ],
+            ]
+        case .architecturePredict:
+            [
+                "checkpoint": ["$from": "finetune.outputs.checkpoint"],
+                "architecture": ["$from": "search.outputs.architecture"], "train": weights,
+                "list": detection,
+                "pictures": ["format": "png", "lineWidth": 3, "groundTruth": true],
+            ]
+        case .architectureEvaluate:
+            [
+                "checkpoint": "ckpt_1", "architecture": "0,1,2,3", "train": weights,
+                "list": architecture, "resamples": 0,
             ]
         }
     }

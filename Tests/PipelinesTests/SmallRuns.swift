@@ -154,6 +154,12 @@ final class RecordedRun: RunContext, @unchecked Sendable {
         return stored
     }
 
+    func keep(_ name: String, _ write: (URL) throws -> Void) throws -> StoredFile {
+        let url = folder.appending(path: name)
+        try write(url)
+        return try StoredFile(name: name, at: url)
+    }
+
     func resumable() throws -> URL? { nil }
     func earlierCandidates() throws -> [Data] { earlier }
     func journal(_ line: Data) throws { journaled.append(line) }

@@ -51,7 +51,7 @@ package struct FakeService: Sendable {
         try Data(shell.utf8).write(to: URL(filePath: "\(folder)/behaviours/\(seed).sh"))
     }
 
-    /// `event TYPE JSON`, `checkpoint NAME STEP KIND`, `result`, `result_found GENOME SPACE HASH`,
+    /// `event TYPE JSON`, `checkpoint NAME STEP KIND`, `result`, `result_found GENOME SPACE HASH`, `leave NAME CONTENT`, `result_left`,
     /// `fail CODE RETRIABLE`, `nap`, `until_told`, `until_stopped`; `$attempt`, `$epoch` and `$run` are set.
     private static let worker = #"""
         run=$1; attempt=$3; epoch=1; made=null
@@ -68,6 +68,11 @@ package struct FakeService: Sendable {
         }
         result() { if [ "$made" = null ]; then put result.json '{"outputs":{}}'; else put result.json '{"outputs":{"checkpoint":'"$made"'}}'; fi; }
         result_found() { put result.json '{"outputs":{"architectures":[{"genome":"'"$1"'","space":'"$2"',"macs":1,"params":2,"score":0.5,"hash":"'"$3"'"}]}}'; }
+        leave() { mkdir -p "$dir/files"; printf '%s' "$2" > "$dir/files/$1"
+          local sum; sum=$(sha256sum "$dir/files/$1"); sum=${sum%% *}
+          left="$left${left:+,}"'{"name":"'$1'","path":"'${3:-epoch-$epoch/files/$1}'","sha256":"'$sum'","bytes":'$(stat -c %s "$dir/files/$1")'}'
+        }
+        result_left() { put result.json '{"outputs":{"files":['"$left"']}}'; }
         fail() { put error.json '{"code":"'$1'","message":"as told","retriable":'$2'}'; exit 1; }
         # `sleep` as a builtin: a process for each nap would be most of the test's work.
         exec {nothing}<> <(:)

@@ -21,10 +21,10 @@ __attribute__((warn_unused_result))
 int cj_jpeg_decode(const uint8_t *data, size_t size, int32_t denominator, uint8_t *rgb,
                    int32_t width, int32_t height, char *error);
 
-/// Encodes RGB as a baseline JPEG (4:2:0). `*out` is to be released with `cj_free`.
+/// Encodes RGB as a baseline JPEG: 4:4:4 where `full_colour`, else 4:2:0. `*out` is to be released with `cj_free`.
 __attribute__((warn_unused_result))
 int cj_jpeg_encode(const uint8_t *rgb, int32_t width, int32_t height, int32_t quality,
-                   uint8_t **out, size_t *out_size, char *error);
+                   int full_colour, uint8_t **out, size_t *out_size, char *error);
 
 /// Reads the size of a PNG from its header.
 __attribute__((warn_unused_result))

@@ -11,8 +11,10 @@ package enum DetectorConfig: Hashable, Sendable {
 
 /// Which corners a box has in the detector's arithmetic; data and results are the same in both.
 package enum Coordinates: String, CaseIterable, Sendable {
-    case modern  // edges: a box is x2 - x1 wide
-    case legacy  // pixels, the last one included, and Detectron's rounded anchors: the official code
+    /// Edges: a box is x2 - x1 wide.
+    case modern
+    /// Pixels, the last one included, and Detectron's rounded anchors: the official code.
+    case legacy
 }
 
 /// The norm after a convolution.

@@ -77,7 +77,7 @@ let package = Package(
         library("SearchSpaces"),
         library("Search", ["SearchSpaces"]),
         library("Detectors", ["NN", "SearchSpaces", "Torch"]),
-        library("Configs", ["SearchSpaces"]),
+        library("Configs", ["SearchSpaces", .product(name: "Yams", package: "Yams")]),
         library(
             "Pipelines",
             [

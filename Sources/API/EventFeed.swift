@@ -102,20 +102,24 @@ final class EventFeed: @unchecked Sendable {
 
     func start() {
         queue.async { [self] in
+            stream.onClose { [self] in queue.async { self.finish() } }
+            beat()
+            // What is there is written at once, so that a server that drains right after still sends it.
+            pump(first: format == .sse ? "retry: 2000\n\n" : "")
+            guard !isOver else { return }
             // The watch holds this object; `finish` ends both.
             watch = store.changes.watch(job) { [self] in queue.async { self.pump() } }
-            stream.onClose { [self] in queue.async { self.finish() } }
-            if format == .sse { send("retry: 2000\n\n") }
-            beat()
+            // What came in between.
             pump()
         }
     }
 
-    private func pump() {
+    /// Writes the next page, after `first`.
+    private func pump(first: String = "") {
         guard !isOver, !isSending else { return }
         do {
             let events = try store.events(of: job, after: after, limit: EventFeed.pageSize)
-            var text = ""
+            var text = first
             var hasEnded = false
             for event in events where !hasEnded && rest > 0 {
                 after = event.seq

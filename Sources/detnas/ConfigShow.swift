@@ -24,7 +24,9 @@ struct ConfigShow: ParsableCommand {
             """,
     )
 
-    @Argument(help: "A JSON file, or a .safetensors checkpoint; - reads JSON from the input.")
+    @Argument(
+        help: "A JSON or YAML file, or a .safetensors checkpoint; - reads JSON from the input."
+    )
     var file: String
 
     @Option(help: "The file is a spec of this kind.")
@@ -46,7 +48,8 @@ struct ConfigShow: ParsableCommand {
             : try Data(contentsOf: URL(filePath: file))
         let json: JSONValue
         do {
-            json = try JSONValue(parsing: data)
+            let isYAML = file.hasSuffix(".yaml") || file.hasSuffix(".yml")
+            json = isYAML ? try JSONValue(parsingYAML: data) : try JSONValue(parsing: data)
         } catch {
             try fail("\(file): \(error)")
         }

@@ -36,10 +36,9 @@ package struct SearchConfig: Hashable, Sendable {
     /// Nil: any cost.
     package var limit: CostLimit?
     package var objective = Objective.ap
-    /// Training images for the batch-norm statistics of a candidate. Source: the paper, 500.
-    package var recalibrationImages = 500
-    /// Images in a batch of recalibration. Source: the official code, over 8 GPUs.
-    package var recalibrationBatch = 8
+    /// Where the batch-norm statistics of a candidate come from.
+    package var statistics = StatisticsChoice.exact(StatisticsChoice.Exact())
+    /// Images that are evaluated together. With statistics of the batch, these say how many.
     package var evaluationBatch = 8
     /// Architectures in the result, best first.
     package var top = 10
@@ -85,8 +84,7 @@ extension SearchConfig: Fielded {
             Field("mutationProbability", \.mutationProbability, .number(.share)),
             Field("limit", \.limit, .optional(.object)),
             Field("objective", \.objective, .choice),
-            Field("recalibrationImages", \.recalibrationImages, .int(1...1_000_000_000)),
-            Field("recalibrationBatch", \.recalibrationBatch, .int(1...65_536)),
+            Field("statistics", \.statistics, .statistics),
             Field("evaluationBatch", \.evaluationBatch, .int(1...65_536)),
             Field("top", \.top, .int(1...100_000)),
         ]

@@ -42,7 +42,11 @@ package struct FasterRCNNSettings: Sendable {
         /// 0: the absolute difference.
         package var smoothL1Beta = 1.0 / 9
         package var training = BoxKernels.ProposalRule(before: 2000, suppression: 0.7, after: 2000)
-        package var evaluation = BoxKernels.ProposalRule(before: 1000, suppression: 0.7, after: 1000)
+        package var evaluation = BoxKernels.ProposalRule(
+            before: 1000,
+            suppression: 0.7,
+            after: 1000,
+        )
         /// Proposals kept of all levels in training: of an image, or of a batch together.
         package var trainingLimit = 2000
         package var limitsBatch = false
@@ -151,12 +155,19 @@ struct FasterRCNNHead: DetectionHead {
         _ objects: [ObjectTargets],
         sizes: [ImageSides],
         _ mode: Mode,
-    ) throws -> (loss: DetectionLoss, found: [[BoxKernels.Found]]) {
+    ) throws -> (losses: [DetectionLoss], found: [[BoxKernels.Found]]) {
         let outputs = try proposals.outputs(levels)
-        return (
-            try loss(levels, outputs, objects, sizes, mode, 0),
-            try detect(levels, outputs, sizes, mode),
-        )
+        let losses = try objects.enumerated().map { image, targets in
+            try loss(
+                levels.map { try $0.narrow(0, image, 1) },
+                outputs.map { try $0.image(image) },
+                [targets],
+                [sizes[image]],
+                mode,
+                0,
+            )
+        }
+        return (losses, try detect(levels, outputs, sizes, mode))
     }
 
     func calibrate(_ levels: [[Tensor]], sizes: [[ImageSides]], _ mode: Mode) throws {

@@ -26,7 +26,7 @@ struct ArchitectureSearch {
         try search.requireDisjoint(from: train, ("search", "train"))
         let scorer = try scorer(train, search)
         let scale = Score.Scale(
-            fidelity: "supernet-\(config.objective.rawValue)",
+            fidelity: "supernet-\(config.objective.rawValue)/\(config.statistics.name)",
             images: search.digest,
             checkpoint: checkpointDigest,
         )
@@ -159,7 +159,7 @@ struct ArchitectureSearch {
             calibration: train,
             validation: search,
             image: tuned.image,
-            recalibrationImages: config.recalibrationImages,
+            statistics: config.statistics,
             batch: config.evaluationBatch,
             device: device,
         )

@@ -26,7 +26,7 @@ func `a resolved spec resolves to itself`(kind: JobKind) throws {
     else { throw Violations([]) }
     #expect(search.population == 50 && search.generations == 20 && search.parents == 10)
     #expect(search.mutation == 20 && search.crossover == 20)
-    #expect(search.recalibrationImages == 500)
+    #expect(search.statistics == .exact(.init(images: 500)))
     #expect(search.mutationProbability == 0.1 && search.limit == nil && search.objective == .ap)
 
     let json = try JobSpec.resolve(
@@ -223,6 +223,10 @@ struct Spoilt: Sendable, CustomTestStringConvertible {
         Spoilt(.searchEvolution, "train/part/architectureShare", 0.3, .conflict, at: "search"),
         Spoilt(.searchEvolution, "strategy", "evolution", .conflict, at: "parents"),
         Spoilt(.searchEvolution, "strategy", "evolution", .conflict, at: "mutation"),
+        Spoilt(.searchEvolution, "statistics/kind", "moving", .notAllowed),
+        Spoilt(.searchEvolution, "statistics/images", 0, .outOfRange),
+        Spoilt(.searchEvolution, "statistics/batches", 9, .unknownField),
+        Spoilt(.searchEvolution, "recalibrationImages", 32, .unknownField),
         Spoilt(.searchEvolution, "limit/macs", 0, .outOfRange),
         Spoilt(.searchEvolution, "limit/convention", "C", .notAllowed),
         Spoilt(.searchEvolution, "limit", [:], .missing, at: "limit/macs"),

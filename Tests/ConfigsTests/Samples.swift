@@ -66,6 +66,7 @@ enum Samples {
                 "checkpoint": ["$from": "finetune.outputs.checkpoint"], "train": weights,
                 "search": architecture, "strategy": "random", "population": 4,
                 "limit": ["macs": 300_000_000, "convention": "B"], "objective": "loss",
+                "statistics": ["kind": "exact", "images": 32],
             ]
         case .subnetRetrain:
             [

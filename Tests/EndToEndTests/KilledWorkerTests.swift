@@ -183,7 +183,7 @@ struct KilledWorkerTests {
             spec: """
                 {"checkpoint": "ckpt_given", "train": \(Self.bccd("weights")), "search": \(Self.bccd("architecture")),
                  "population": 8, "generations": 3, "parents": 3, "mutation": 3, "crossover": 3, "objective": "loss",
-                 "recalibrationImages": 8, "top": 2}
+                 "statistics": {"images": 8}, "top": 2}
                 """,
             inputs: tuned.asInput("final", kind: "detector-supernet"),
         )

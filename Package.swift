@@ -161,7 +161,7 @@ let package = Package(
             swiftSettings: swift,
         ),
         tests("Configs"),
-        tests("Pipelines", ["Configs", "NN", "Search", "SearchSpaces"]),
+        tests("Pipelines", ["Configs", "NN", "Search", "SearchSpaces", "Torch"]),
         .testTarget(
             name: "ExchangeTests",
             dependencies: [

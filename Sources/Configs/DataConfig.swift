@@ -60,9 +60,15 @@ extension Rule {
         of name: String,
         _ path: KeyPath<Root, DetectionData>,
         is role: SplitPart.Role,
+    ) -> Rule { .role(of: name, part: path.appending(path: \.part), is: role) }
+
+    static func role(
+        of name: String,
+        part path: KeyPath<Root, SplitPart?>,
+        is role: SplitPart.Role,
     ) -> Rule {
         Rule("\(name)/part/role", code: .notAllowed, allowed: "\"\(role.rawValue)\"") { root in
-            guard let part = root[keyPath: path].part, part.role != role else { return nil }
+            guard let part = root[keyPath: path], part.role != role else { return nil }
             return "the part \"\(part.role.rawValue)\" is kept for another use than this one"
         }
     }

@@ -156,7 +156,14 @@ package struct Classifier: Module {
         dropoutSeed: UInt64? = nil,
     ) throws -> [Tensor] {
         let features = try backbone(x, genome, mode).last ?? []
-        return try last(features, mode).enumerated().map { index, value in
+        return try logits(features, mode, dropoutSeed: dropoutSeed)
+    }
+
+    /// The same of what the backbone's last stage gave.
+    package func logits(_ features: [Tensor], _ mode: Mode, dropoutSeed: UInt64? = nil) throws
+        -> [Tensor]
+    {
+        try last(features, mode).enumerated().map { index, value in
             var value = value
             if let dropoutSeed, dropout > 0 {
                 value = try value * channelMask(value, seed: dropoutSeed &+ UInt64(index))

@@ -40,16 +40,20 @@ final class DetectorScorer: @unchecked Sendable {
     }
 
     private let network: Detector
+    private let device: Device
     private let statistics: Statistics
+    /// Where paths go on from what earlier ones left.
+    private let runs: BackboneRuns?
+    var prefixes: PrefixCache? { runs?.cache }
     private let batches: EvaluationBatches
     private let evaluator: CocoEvaluator
     private let vocEvaluator: VocEvaluator?
     private let categoryIDs: [Int64]
 
     /// Where a path's statistics come from, with what that needs.
-    private enum Statistics {
+    fileprivate enum Statistics {
         case exact([EvaluationBatches.Batch])
-        case ema(TrainingBatches, StatisticsChoice.Average)
+        case ema(TrainingBatches<DetectionSource>, StatisticsChoice.Average)
         case batch
         case inherited
     }
@@ -57,6 +61,7 @@ final class DetectorScorer: @unchecked Sendable {
     /// - Parameters:
     ///   - batch: images that are evaluated together, and pooled together for exact statistics; with statistics of
     ///     the batch these say how many.
+    ///   - cacheBytes: memory for what paths with the same first letters have in common.
     ///   - maxBroken: the share of either list's images, 0...1, that may be unreadable.
     init(
         _ context: any RunContext,
@@ -67,9 +72,11 @@ final class DetectorScorer: @unchecked Sendable {
         statistics: StatisticsChoice,
         batch: Int,
         device: Device,
+        cacheBytes: Int = 0,
         maxBroken: Double = 0.05,
     ) throws {
         self.network = network
+        self.device = device
         self.categoryIDs = validation.set.categoryIDs
         evaluator = CocoEvaluator(groundTruth: validation.dataset)
         vocEvaluator = validation.isVoc ? VocEvaluator(groundTruth: validation.dataset) : nil
@@ -97,19 +104,25 @@ final class DetectorScorer: @unchecked Sendable {
                 ).batches
             )
         case .ema(let average):
-            let batches = TrainingBatches(
-                context,
+            let source = DetectionSource(
                 calibration.set,
-                image,
+                transform: DetectionTransform(image),
                 batch: average.batch,
-                device: device,
-                maxBroken: maxBroken,
+                reading: .training(seed: context.seed),
+                cacheBytes: 512 << 20,
             )
-            self.statistics = .ema(batches, average)
+            self.statistics = .ema(
+                TrainingBatches(context, source, maxBroken: maxBroken),
+                average,
+            )
         case .batch: self.statistics = .batch
         case .inherited: self.statistics = .inherited
         }
+        runs = self.statistics.runs(network.backbone, batches, limit: cacheBytes)
     }
+
+    /// The images in the order of a result's losses.
+    var imageIDs: [Int64] { batches.batches.flatMap { $0.targets.map(\.imageID) } }
 
     /// How many images a score is made on.
     var imageCount: Int { batches.batches.reduce(0) { $0 + $1.targets.count } }
@@ -120,15 +133,18 @@ final class DetectorScorer: @unchecked Sendable {
     /// - Throws: `TorchError` when the path cannot be run.
     func score(_ genome: Genome) throws -> Result {
         try withoutGradients {
-            let mode = try mode(genome)
+            let run = try runs?.run(genome)
+            let mode = try mode(genome, run)
             var losses: [Double] = []
             var detections: [Detection] = []
-            for batch in batches.batches {
+            for (index, batch) in batches.batches.enumerated() {
+                let stages =
+                    try run?.validation.map { $0[index] }
+                    ?? network.backbone([batch.images], genome, mode).map { $0[0] }
                 let (batchLosses, found) = try network.evaluate(
-                    batch.images,
+                    stages: stages,
                     batch.targets.map(\.objects),
                     sizes: batch.targets.map(\.sides),
-                    genome,
                     mode,
                 )
                 losses += batchLosses
@@ -159,25 +175,36 @@ final class DetectorScorer: @unchecked Sendable {
 
 extension DetectorScorer {
     /// How a path is evaluated: with statistics of its own, or with the batch's.
-    private func mode(_ genome: Genome) throws -> Mode {
+    private func mode(_ genome: Genome, _ run: BackboneRuns.Run?) throws -> Mode {
         switch statistics {
         case .exact(let batches):
-            return .evaluation(
-                try network.recalibrate(
-                    batches.map(\.images),
-                    sizes: batches.map { $0.targets.map(\.sides) },
-                    genome,
+            let sizes = batches.map { $0.targets.map(\.sides) }
+            guard let run else {
+                return .evaluation(
+                    try network.recalibrate(batches.map(\.images), sizes: sizes, genome)
                 )
+            }
+            try network.recalibrate(
+                stages: run.calibration,
+                sizes: sizes,
+                into: run.statistics,
             )
+            return .evaluation(run.statistics)
         case .ema(let batches, let average):
             let statistics = NormStatistics()
             try batches.forEach(average.batches) { batch, seed in
                 try network.average(
                     statistics,
                     momentum: average.momentum,
-                    over: batch.images,
-                    batch.targets.map(\.objects),
-                    sizes: batch.targets.map(\.sides),
+                    over: .images(
+                        batch.pixels,
+                        count: batch.count,
+                        height: batch.height,
+                        width: batch.width,
+                        device,
+                    ),
+                    batch.images.map(\.objects),
+                    sizes: batch.images.map(\.sides),
                     genome,
                     seed: seed,
                 )
@@ -189,59 +216,59 @@ extension DetectorScorer {
     }
 }
 
+extension DetectorScorer.Statistics {
+    /// Nil for averages: their thousands of batches are not kept.
+    fileprivate func runs(_ backbone: Supernet, _ batches: EvaluationBatches, limit: Int)
+        -> BackboneRuns?
+    {
+        // The noise of a spoilt operation is drawn for each call.
+        guard backbone.crippled == nil else { return nil }
+        func runs(_ calibration: [Tensor], _ mode: @escaping (NormStatistics) -> Mode)
+            -> BackboneRuns?
+        {
+            BackboneRuns(
+                backbone,
+                calibration: calibration,
+                validation: batches.batches.map(\.images),
+                limit: limit,
+                mode: mode,
+            )
+        }
+        switch self {
+        case .exact(let calibration):
+            return runs(calibration.map(\.images)) { .evaluation($0) }
+        case .batch: return runs([]) { _ in .batch }
+        case .inherited: return runs([]) { _ in .evaluation(nil) }
+        case .ema: return nil
+        }
+    }
+}
+
 /// Training batches as a training of the same seed would read them, augmented; read anew for each path, as thousands of
 /// images find no room.
 ///
 /// Sendable: `warned` has its own lock, and nothing else is written after `init`.
-private final class TrainingBatches: @unchecked Sendable {
+final class TrainingBatches<Source: BatchSource>: @unchecked Sendable {
     private let context: any RunContext
-    private let source: DetectionSource
-    private let device: Device
+    private let source: Source
     private let maxBroken: Double
     private let warned = Mutex<Set<String>>([])
 
-    init(
-        _ context: any RunContext,
-        _ set: DetectionSet,
-        _ image: DetectionImage,
-        batch: Int,
-        device: Device,
-        maxBroken: Double,
-    ) {
+    init(_ context: any RunContext, _ source: Source, maxBroken: Double) {
         self.context = context
-        self.device = device
+        self.source = source
         self.maxBroken = maxBroken
-        source = DetectionSource(
-            set,
-            transform: DetectionTransform(image),
-            batch: batch,
-            reading: .training(seed: context.seed),
-            cacheBytes: 512 << 20,
-        )
     }
 
     /// Calls `body` with each of the first `count` batches and a seed of its own.
-    func forEach(
-        _ count: Int,
-        _ body: (EvaluationBatches.Batch, UInt64) throws -> Void,
-    ) throws {
+    func forEach(_ count: Int, _ body: (Source.Batch, UInt64) throws -> Void) throws {
         // On the caller's thread, which is bound to a core of its own.
         let loader = BatchLoader(source, threads: 0, maxBroken: maxBroken) { [self] in
             let file = $0.file
             if warned.withLock({ $0.insert(file).inserted }) { context.warnOfBroken($0) }
         }
         for step in 0..<count {
-            guard let next = try loader.nextBatch() else { return }
-            let batch = EvaluationBatches.Batch(
-                images: try .images(
-                    next.pixels,
-                    count: next.count,
-                    height: next.height,
-                    width: next.width,
-                    device,
-                ),
-                targets: next.images,
-            )
+            guard let batch = try loader.nextBatch() else { return }
             var random = CounterRandom(seed: context.seed, stream: "sampling", UInt64(step))
             try body(batch, random.next())
         }

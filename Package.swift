@@ -148,7 +148,12 @@ let package = Package(
             exclude: ["Fixtures"],
             swiftSettings: swift,
         ),
-        tests("Search"),
+        .testTarget(
+            name: "SearchTests",
+            dependencies: ["Search", "SearchSpaces", "TestSupport"],
+            exclude: ["Fixtures"],
+            swiftSettings: swift,
+        ),
         .testTarget(
             name: "DetectorsTests",
             dependencies: ["Detectors", "NN", "SearchSpaces", "TestSupport", "Torch"],
@@ -156,7 +161,7 @@ let package = Package(
             swiftSettings: swift,
         ),
         tests("Configs"),
-        tests("Pipelines", ["Configs", "NN", "Search", "SearchSpaces"]),
+        tests("Pipelines", ["Configs", "NN", "Search", "SearchSpaces", "Torch"]),
         .testTarget(
             name: "ExchangeTests",
             dependencies: [

@@ -109,9 +109,11 @@ extension Candidate {
     var view: JSONValue {
         [
             "index": .int(place), "generation": .int(generation), "genome": .string(genome),
-            "map": .optional(map), "map50": .optional(map50), "loss": .optional(loss),
-            "macs": .int(macs), "params": .int(params),
-            "standardError": .optional(standardError), "seconds": .optional(seconds),
+            "map": .optional(map), "map50": .optional(map50), "top1": .optional(top1),
+            "top5": .optional(top5), "loss": .optional(loss), "macs": .int(macs),
+            "params": .int(params), "standardError": .optional(standardError),
+            "seconds": .optional(seconds), "origin": origin.map { .string($0) } ?? .null,
+            "failure": failure.map { .string($0) } ?? .null,
         ]
     }
 }

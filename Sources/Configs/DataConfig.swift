@@ -69,27 +69,49 @@ extension Rule {
         _ path: KeyPath<Root, DetectionData>,
         is allowed: Split,
     ) -> [Rule] {
-        func rule(_ place: String, _ split: @escaping (DetectionData) -> Split?) -> Rule {
+        split(
+            of: name,
+            part: path.appending(path: \.part),
+            list: path.appending(path: \.split),
+            is: allowed,
+        )
+    }
+
+    /// - Parameters:
+    ///   - part: which part of a list is used.
+    ///   - list: what the whole list is for.
+    static func split(
+        of name: String,
+        part: KeyPath<Root, SplitPart?>,
+        list: KeyPath<Root, Split?>,
+        is allowed: Split,
+    ) -> [Rule] {
+        func rule(_ place: String, _ split: @escaping (Root) -> Split?) -> Rule {
             Rule("\(name)/\(place)", code: .notAllowed, allowed: "\"\(allowed.rawValue)\"") {
                 root in
-                guard let split = split(root[keyPath: path]), split != allowed else { return nil }
+                guard let split = split(root), split != allowed else { return nil }
                 return "the \(split.rawValue) split is kept for another use than this one"
             }
         }
-        return [rule("part/role") { $0.part?.role.split }, rule("split") { $0.split }]
+        return [
+            rule("part/role") { $0[keyPath: part]?.role.split },
+            rule("split") { $0[keyPath: list] },
+        ]
     }
 
     /// Images that choose nothing may be in no list that does.
     static func apart(
         _ name: String,
         _ path: KeyPath<Root, DetectionData?>,
-        from other: String,
-        _ otherPath: KeyPath<Root, DetectionData>,
+        from otherName: String,
+        _ otherData: @escaping (Root) -> DetectionData?,
     ) -> Rule {
-        Rule(name, other, allowed: "another list, or the other `part` of `\(other)`") { root in
-            guard let data = root[keyPath: path], !data.isDisjoint(from: root[keyPath: otherPath])
+        Rule(name, otherName, allowed: "another list, or the other `part` of `\(otherName)`") {
+            root in
+            guard let data = root[keyPath: path], let other = otherData(root),
+                !data.isDisjoint(from: other)
             else { return nil }
-            return "its images would be those of `\(other)`"
+            return "its images would be those of `\(otherName)`"
         }
     }
 }

@@ -142,7 +142,6 @@ extension DetectionData: Fielded {
         else { return true }
         guard Set(annotations) == Set(other.annotations), let part, let otherPart = other.part
         else { return false }
-        return part.role != otherPart.role && part.seed == otherPart.seed
-            && part.architectureShare == otherPart.architectureShare
+        return part.isOther(of: otherPart)
     }
 }

@@ -53,7 +53,7 @@ extension FinetuneConfig: Fielded {
                     ? "without a `checkpoint` the search space must be named" : nil
             },
             .bins(\.sampler, \.givenSpace),
-            .apart("validation", \.validation, from: "train", \.train),
+            .apart("validation", \.validation, from: "train") { $0.train },
         ]
     }
 }

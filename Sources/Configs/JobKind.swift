@@ -5,6 +5,7 @@ package enum JobKind: String, Codable, CaseIterable, Sendable {
     case supernetPretrain = "supernet.pretrain"
     case detectorFinetune = "detector.finetune"
     case searchEvolution = "search.evolution"
+    case searchAudit = "search.audit"
     case subnetRetrain = "subnet.retrain"
     case architecturePredict = "architecture.predict"
     case architectureEvaluate = "architecture.evaluate"
@@ -30,7 +31,7 @@ extension JobKind {
         switch self {
         case .supernetPretrain, .detectorFinetune, .subnetRetrain: [.checkpoint]
         case .searchEvolution: [.architecture]
-        case .architecturePredict, .architectureEvaluate: []
+        case .architecturePredict, .architectureEvaluate, .searchAudit: []
         }
     }
 }

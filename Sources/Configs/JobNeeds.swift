@@ -43,6 +43,9 @@ extension JobSpec {
         case .search(let config):
             [need(config.train, "\(place)/train"), need(config.search, "\(place)/search")]
                 + need(config.test, "\(place)/test")
+        case .audit(let config):
+            [need(config.train, "\(place)/train"), need(config.search, "\(place)/search")]
+                + need(config.test, "\(place)/test")
         case .retrain(let config):
             (config.classification.map { [need($0.data, "\(place)/classification/data")] } ?? [])
                 + need(config.detection?.train, "\(place)/detection/train")
@@ -77,9 +80,19 @@ extension JobSpec {
                 ReferenceNeed(
                     pointer: "\(place)/checkpoint",
                     reference: config.checkpoint,
-                    expected: .checkpoint([.detectorSupernet]),
+                    expected: .checkpoint(
+                        [config.objective.isClassification ? .supernet : .detectorSupernet]
+                    ),
                 )
             ]
+        case .audit(let config):
+            [
+                ReferenceNeed(
+                    pointer: "\(place)/checkpoint",
+                    reference: config.checkpoint,
+                    expected: .checkpoint([.detectorSupernet]),
+                )
+            ] + audited(config.architectures, "\(place)/architectures/ids")
         case .retrain(let config):
             if case .reference(let reference) = config.architecture {
                 [
@@ -134,6 +147,29 @@ extension JobSpec {
             dataset: data.dataset,
             paths: [DatasetNeed.Path(pointer: "\(place)/train", path: data.train)] + val,
         )
+    }
+
+    private func audited(_ choice: AuditChoice, _ place: String) -> [ReferenceNeed] {
+        guard case .references(let references) = choice else { return [] }
+        return references.ids.enumerated().map {
+            ReferenceNeed(
+                pointer: "\(place)/\($0.offset)",
+                reference: $0.element,
+                expected: .architecture,
+            )
+        }
+    }
+
+    private func need(_ images: SearchImages, _ place: String) -> DatasetNeed {
+        switch images {
+        case .boxes(let data): need(data, place)
+        case .folder(let data):
+            DatasetNeed(
+                pointer: "\(place)/dataset",
+                dataset: data.dataset,
+                paths: [DatasetNeed.Path(pointer: "\(place)/folder", path: data.folder)],
+            )
+        }
     }
 
     private func need(_ data: DetectionData, _ place: String) -> DatasetNeed {

@@ -5,6 +5,7 @@ package enum JobSpec: Hashable, Sendable {
     case pretrain(PretrainConfig)
     case finetune(FinetuneConfig)
     case search(SearchConfig)
+    case audit(AuditConfig)
     case retrain(RetrainConfig)
     case predict(PredictConfig)
     case evaluate(EvaluateConfig)
@@ -14,6 +15,7 @@ package enum JobSpec: Hashable, Sendable {
         case .pretrain: .supernetPretrain
         case .finetune: .detectorFinetune
         case .search: .searchEvolution
+        case .audit: .searchAudit
         case .retrain: .subnetRetrain
         case .predict: .architecturePredict
         case .evaluate: .architectureEvaluate
@@ -39,6 +41,8 @@ extension JobSpec {
                 Form.object.read(json, place, &faults).map { .finetune($0) }
             case .searchEvolution:
                 Form.object.read(json, place, &faults).map { .search($0) }
+            case .searchAudit:
+                Form.object.read(json, place, &faults).map { .audit($0) }
             case .subnetRetrain:
                 Form.object.read(json, place, &faults).map { .retrain($0) }
             case .architecturePredict:
@@ -56,6 +60,7 @@ extension JobSpec {
         case .pretrain(let config): Form.object.write(config)
         case .finetune(let config): Form.object.write(config)
         case .search(let config): Form.object.write(config)
+        case .audit(let config): Form.object.write(config)
         case .retrain(let config): Form.object.write(config)
         case .predict(let config): Form.object.write(config)
         case .evaluate(let config): Form.object.write(config)
@@ -67,7 +72,7 @@ extension JobSpec {
         switch self {
         case .pretrain: .supernet
         case .finetune: .detectorSupernet
-        case .search, .predict, .evaluate: nil
+        case .search, .audit, .predict, .evaluate: nil
         case .retrain(let config): config.detection == nil ? .subnet : .detector
         }
     }

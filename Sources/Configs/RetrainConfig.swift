@@ -94,7 +94,7 @@ extension RetrainConfig.Detection: Fielded {
     /// The winner is trained on all images but the test's: those that chose it too.
     static var rules: [Rule<Self>] {
         [
-            .apart("validation", \.validation, from: "train", \.train),
+            .apart("validation", \.validation, from: "train") { $0.train },
             Rule("train/split", code: .notAllowed, allowed: "\"weights\", \"architecture\"") {
                 $0.train.split == .test ? "the test split trains nothing" : nil
             },

@@ -52,11 +52,12 @@ package struct ClassificationSource: BatchSource {
     package let folder: ImageFolder
     package let transform: ClassificationTransform
     private let plan: BatchPlan
-    /// The samples that are read: all, or every n-th.
+    /// The samples that are read: all, some, or every n-th.
     private let samples: [Int]?
     private let cache: ImageCache
 
     /// - Parameters:
+    ///   - samples: the numbers of those that are read; nil: all.
     ///   - limit: evaluates only so many images, spread evenly over the set and so over its classes.
     ///   - cacheBytes: how much memory may hold decoded images; changes no result.
     package init(
@@ -64,18 +65,23 @@ package struct ClassificationSource: BatchSource {
         transform: ClassificationTransform,
         batch: Int,
         reading: Reading,
+        samples: [Int]? = nil,
         limit: Int? = nil,
         cacheBytes: Int = 0,
     ) {
         self.folder = folder
         self.transform = transform
-        if let limit, limit < folder.count {
+        let all = samples?.count ?? folder.count
+        if let limit, limit < all {
             let limit = max(1, limit)
-            samples = (0..<limit).map { $0 * folder.count / limit }
+            self.samples = (0..<limit).map { place in
+                let sample = place * all / limit
+                return samples?[sample] ?? sample
+            }
         } else {
-            samples = nil
+            self.samples = samples
         }
-        plan = BatchPlan(count: samples?.count ?? folder.count, batch: batch, reading: reading)
+        plan = BatchPlan(count: self.samples?.count ?? all, batch: batch, reading: reading)
         cache = ImageCache(maxBytes: cacheBytes)
     }
 

@@ -30,7 +30,7 @@ package struct DetectionSet: Sendable {
 
     package let imageRoot: URL
     package let purpose: Purpose
-    package let items: [Item]
+    package private(set) var items: [Item]
     package let classNames: [String]
     /// The COCO id of each class.
     package let categoryIDs: [Int64]
@@ -142,5 +142,27 @@ package struct DetectionSet: Sendable {
         guard let clipped, clipped.isFinite, clipped.width > minSide, clipped.height > minSide
         else { return nil }
         return clipped
+    }
+}
+
+extension DetectionSet {
+    /// The same images in an order of their own, whatever that of their list: by the padded size that `transform` gives
+    /// them, then by name. Those whose size the annotations do not say are last.
+    package func arranged(for transform: DetectionTransform) -> DetectionSet {
+        func padded(_ side: Int) -> Int {
+            (side + transform.divisor - 1) / transform.divisor * transform.divisor
+        }
+        let keyed = items.map { item in
+            let size = item.size.map { transform.size(of: $0) }
+            return (
+                key: (
+                    size.map { padded($0.height) } ?? .max, size.map { padded($0.width) } ?? .max,
+                    item.fileName, item.imageID,
+                ), item: item,
+            )
+        }
+        var arranged = self
+        arranged.items = keyed.sorted { $0.key < $1.key }.map(\.item)
+        return arranged
     }
 }

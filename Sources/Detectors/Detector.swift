@@ -59,13 +59,13 @@ protocol DetectionHead: Module {
     func detect(_ levels: [Tensor], sizes: [ImageSides], _ mode: Mode) throws
         -> [[BoxKernels.Found]]
 
-    /// Loss and boxes of the same outputs; the loss's sample is that of seed 0.
+    /// The loss of each image alone, as in a batch of one with seed 0, and the boxes, of the same outputs.
     func evaluate(
         _ levels: [Tensor],
         _ objects: [ObjectTargets],
         sizes: [ImageSides],
         _ mode: Mode,
-    ) throws -> (loss: DetectionLoss, found: [[BoxKernels.Found]])
+    ) throws -> (losses: [DetectionLoss], found: [[BoxKernels.Found]])
 
     /// Runs its batch norms over all batches together.
     ///
@@ -147,22 +147,29 @@ package struct Detector: Module {
         return try head.detect(levels(images, genome, mode), sizes: sizes, mode)
     }
 
-    /// Loss and boxes of one forward pass.
+    /// Losses and boxes of one forward pass; each image's loss is what it has in a batch of its own.
     package func evaluate(
         _ images: Tensor,
         _ objects: [ObjectTargets],
         sizes: [ImageSides],
         _ genome: Genome?,
         _ mode: Mode,
-    ) throws -> (loss: Double, found: [[BoxKernels.Found]]) {
+    ) throws -> (losses: [Double], found: [[BoxKernels.Found]]) {
         try check(images, sizes, objects)
-        let (loss, found) = try head.evaluate(
-            levels(images, genome, mode),
-            objects,
-            sizes: sizes,
-            mode,
-        )
-        return (try Double(loss.total.item()), found)
+        let stages = try backbone([images], genome, mode).map { $0[0] }
+        return try evaluate(stages: stages, objects, sizes: sizes, mode)
+    }
+
+    /// The same of what the backbone's stages gave.
+    package func evaluate(
+        stages: [Tensor],
+        _ objects: [ObjectTargets],
+        sizes: [ImageSides],
+        _ mode: Mode,
+    ) throws -> (losses: [Double], found: [[BoxKernels.Found]]) {
+        let levels = try pyramid(stages.map { [$0] }, mode).map { $0[0] }
+        let (losses, found) = try head.evaluate(levels, objects, sizes: sizes, mode)
+        return (try losses.map { try Double($0.total.item()) }, found)
     }
 
     /// The statistics of one path's batch norms over `batches`, pooled exactly, layer by layer.
@@ -175,13 +182,48 @@ package struct Detector: Module {
         for (images, sizes) in zip(batches, sizes) { try check(images, sizes) }
         let statistics = NormStatistics()
         try withoutGradients {
-            let mode = Mode.calibration(statistics)
-            let stages = try backbone(batches, genome, mode)
-            guard pyramidHasBatchNorm || head.hasBatchNorm else { return }
-            let levels = try pyramid(stages, mode)
-            if head.hasBatchNorm { try head.calibrate(levels, sizes: sizes, mode) }
+            let stages = try backbone(batches, genome, .calibration(statistics))
+            try recalibrate(stages: stages, sizes: sizes, into: statistics)
         }
         return statistics
+    }
+
+    /// Adds the statistics of pyramid and head, from what the backbone's stages gave of each batch.
+    package func recalibrate(
+        stages: [[Tensor]],
+        sizes: [[ImageSides]],
+        into statistics: NormStatistics,
+    ) throws {
+        guard pyramidHasBatchNorm || head.hasBatchNorm else { return }
+        let mode = Mode.calibration(statistics)
+        let levels = try pyramid(stages, mode)
+        if head.hasBatchNorm { try head.calibrate(levels, sizes: sizes, mode) }
+    }
+
+    /// Moves `statistics` by one training batch, as the official code sets them: every batch norm up to the last one
+    /// sees what it would see in a step of training.
+    ///
+    /// - Parameters:
+    ///   - momentum: 0...1, the official code: 0.1.
+    ///   - seed: which regions are sampled, where the head has batch norms.
+    package func average(
+        _ statistics: NormStatistics,
+        momentum: Double,
+        over images: Tensor,
+        _ objects: [ObjectTargets],
+        sizes: [ImageSides],
+        _ genome: Genome?,
+        seed: UInt64,
+    ) throws {
+        try check(images, sizes, objects)
+        try withoutGradients {
+            let mode = Mode.averaging(statistics, momentum: momentum)
+            let stages = try backbone([images], genome, mode)
+            guard pyramidHasBatchNorm || head.hasBatchNorm else { return }
+            let levels = try pyramid(stages, mode).map { $0[0] }
+            guard head.hasBatchNorm else { return }
+            _ = try head.loss(levels, objects, sizes: sizes, mode, seed: seed)
+        }
     }
 
     func levels(_ images: Tensor, _ genome: Genome?, _ mode: Mode) throws -> [Tensor] {

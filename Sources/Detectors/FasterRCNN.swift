@@ -155,12 +155,19 @@ struct FasterRCNNHead: DetectionHead {
         _ objects: [ObjectTargets],
         sizes: [ImageSides],
         _ mode: Mode,
-    ) throws -> (loss: DetectionLoss, found: [[BoxKernels.Found]]) {
+    ) throws -> (losses: [DetectionLoss], found: [[BoxKernels.Found]]) {
         let outputs = try proposals.outputs(levels)
-        return (
-            try loss(levels, outputs, objects, sizes, mode, 0),
-            try detect(levels, outputs, sizes, mode),
-        )
+        let losses = try objects.enumerated().map { image, targets in
+            try loss(
+                levels.map { try $0.narrow(0, image, 1) },
+                outputs.map { try $0.image(image) },
+                [targets],
+                [sizes[image]],
+                mode,
+                0,
+            )
+        }
+        return (losses, try detect(levels, outputs, sizes, mode))
     }
 
     func calibrate(_ levels: [[Tensor]], sizes: [[ImageSides]], _ mode: Mode) throws {

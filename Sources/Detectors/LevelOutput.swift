@@ -18,6 +18,14 @@ struct LevelOutput {
         self.offsets = try flat(offsets, 4)
         anchors = grid.boxes(height: shape[2], width: shape[3])
     }
+
+    /// The part of one image.
+    func image(_ index: Int) throws -> LevelOutput {
+        var part = self
+        part.logits = try logits.narrow(0, index, 1)
+        part.offsets = try offsets.narrow(0, index, 1)
+        return part
+    }
 }
 
 /// The same as numbers, for kernels that take one image at a time.

@@ -163,9 +163,12 @@ struct RetinaNetHead: DetectionHead {
         _ objects: [ObjectTargets],
         sizes: [ImageSides],
         _ mode: Mode,
-    ) throws -> (loss: DetectionLoss, found: [[BoxKernels.Found]]) {
+    ) throws -> (losses: [DetectionLoss], found: [[BoxKernels.Found]]) {
         let outputs = try outputs(levels)
-        return (try loss(outputs, objects), try detect(outputs, sizes: sizes))
+        let losses = try objects.enumerated().map { image, targets in
+            try loss(outputs.map { try $0.image(image) }, [targets])
+        }
+        return (losses, try detect(outputs, sizes: sizes))
     }
 
     func calibrate(_ levels: [[Tensor]], sizes: [[ImageSides]], _ mode: Mode) throws {}

@@ -16,7 +16,8 @@ package struct Supernet: Module {
     /// An operation whose output is spoilt by noise, to see whether a search finds out. Never set in a real run.
     package var crippled: (operation: Operation, deviation: Double, seed: UInt64)?
 
-    private let stem: ConvNorm
+    private let entry: ConvNorm
+    private let ends: Set<Int>
     /// By position, then by operation; nil where a subnet has none.
     private let blocks: [[ShuffleBlock?]]
 
@@ -30,7 +31,7 @@ package struct Supernet: Module {
         self.space = space
         self.shuffle = shuffle
         self.only = only
-        stem = try ConvNorm(
+        entry = try ConvNorm(
             path / "stem",
             3,
             space.stem,
@@ -40,7 +41,13 @@ package struct Supernet: Module {
             bias: space.stemBias,
             initial: .normal(deviation: 0.01),
         )
-        blocks = try space.positions.enumerated().map { index, position in
+        let positions = space.positions
+        ends = Set(
+            positions.indices.filter {
+                $0 + 1 == positions.count || positions[$0 + 1].index == 0
+            }
+        )
+        blocks = try positions.enumerated().map { index, position in
             let at = path / "blocks" / "\(index)"
             return try space.operations.enumerated().map { choice, operation in
                 guard only.map({ Int($0.letters[index]) == choice }) ?? true else { return nil }
@@ -55,7 +62,7 @@ package struct Supernet: Module {
     }
 
     package var parameters: [Parameter] {
-        stem.parameters + blocks.flatMap { $0.flatMap { $0?.parameters ?? [] } }
+        entry.parameters + blocks.flatMap { $0.flatMap { $0?.parameters ?? [] } }
     }
 
     /// The outputs of the four stages along one path.
@@ -73,25 +80,38 @@ package struct Supernet: Module {
         }
         var value = try stem(x, mode)
         var stages: [[Tensor]] = []
-        for (index, position) in space.positions.enumerated() {
-            if position.index == 0, position.stage > 0 { stages.append(value) }
-            let letter = Int(path.letters[index])
-            guard letter < blocks[index].count, let block = blocks[index][letter] else {
-                throw TorchError("position \(index) was built without operation \(letter)")
-            }
-            value = try block(value, shuffle, mode)
-            if let crippled, crippled.operation == space.operations[letter] {
-                value = try value.enumerated().map {
-                    try spoil(
-                        $1,
-                        by: crippled.deviation,
-                        seed: crippled.seed &+ UInt64(index * 64 + $0),
-                    )
-                }
-            }
+        for (index, letter) in path.letters.enumerated() {
+            value = try block(index, letter, value, mode)
+            if isStageEnd(index) { stages.append(value) }
         }
-        return stages + [value]
+        return stages
     }
+
+    /// What comes before the first position.
+    package func stem(_ x: [Tensor], _ mode: Mode) throws -> [Tensor] { try entry(x, mode) }
+
+    /// The operation `letter` at one position, of the outputs of the position before.
+    package func block(_ index: Int, _ letter: UInt8, _ x: [Tensor], _ mode: Mode) throws
+        -> [Tensor]
+    {
+        guard Int(letter) < blocks[index].count, let block = blocks[index][Int(letter)] else {
+            throw TorchError("position \(index) was built without operation \(letter)")
+        }
+        let value = try block(x, shuffle, mode)
+        guard let crippled, crippled.operation == space.operations[Int(letter)] else {
+            return value
+        }
+        return try value.enumerated().map {
+            try spoil(
+                $1,
+                by: crippled.deviation,
+                seed: crippled.seed &+ UInt64(index * 64 + $0),
+            )
+        }
+    }
+
+    /// Whether a position is the last of its stage.
+    package func isStageEnd(_ index: Int) -> Bool { ends.contains(index) }
 
     /// Adds noise of `share` of the root mean square of `x`.
     private func spoil(_ x: Tensor, by share: Double, seed: UInt64) throws -> Tensor {
@@ -136,7 +156,14 @@ package struct Classifier: Module {
         dropoutSeed: UInt64? = nil,
     ) throws -> [Tensor] {
         let features = try backbone(x, genome, mode).last ?? []
-        return try last(features, mode).enumerated().map { index, value in
+        return try logits(features, mode, dropoutSeed: dropoutSeed)
+    }
+
+    /// The same of what the backbone's last stage gave.
+    package func logits(_ features: [Tensor], _ mode: Mode, dropoutSeed: UInt64? = nil) throws
+        -> [Tensor]
+    {
+        try last(features, mode).enumerated().map { index, value in
             var value = value
             if let dropoutSeed, dropout > 0 {
                 value = try value * channelMask(value, seed: dropoutSeed &+ UInt64(index))

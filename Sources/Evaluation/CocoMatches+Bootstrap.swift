@@ -95,3 +95,12 @@ private func quantile(_ sorted: [Double], _ share: Double) -> Double {
     let above = min(below + 1, sorted.count - 1)
     return sorted[below] + (sorted[above] - sorted[below]) * (place - Double(below))
 }
+
+extension CocoMatches {
+    /// A figure over some of the images; nil where these have no objects to be found.
+    package func value(of figure: CocoFigure, over isIn: (_ imageID: Int64) -> Bool) -> Double? {
+        let value = Tally(self, weights: evaluator.imageIDs.map { isIn($0) ? 1 : 0 })
+            .value(of: figure)
+        return value > -1 ? value : nil
+    }
+}

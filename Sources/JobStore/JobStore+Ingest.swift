@@ -113,18 +113,20 @@ extension JobStore {
             try db.execute(
                 sql: """
                     INSERT INTO candidates (job, genome, place, generation, map, map50, loss, macs,
-                        params, standardError, seconds)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        params, standardError, seconds, top1, top5, origin, failure)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT (job, genome) DO UPDATE SET place = excluded.place,
                         generation = excluded.generation, map = excluded.map, map50 = excluded.map50,
                         loss = excluded.loss, standardError = excluded.standardError,
-                        seconds = excluded.seconds
+                        seconds = excluded.seconds, top1 = excluded.top1, top5 = excluded.top5,
+                        origin = excluded.origin, failure = excluded.failure
                     """,
                 arguments: [
                     job.id.rawValue, genome, data["index"]?.int ?? 0,
                     data["generation"]?.int ?? 0, data["map"]?.double, data["map50"]?.double,
                     data["loss"]?.double, macs, params, data["standardError"]?.double,
-                    data["seconds"]?.double,
+                    data["seconds"]?.double, data["top1"]?.double, data["top5"]?.double,
+                    data["origin"]?.string, data["failure"]?.string,
                 ],
             )
         default:

@@ -194,7 +194,7 @@ extension JobStore {
 /// The order of a list of candidates; those without the figure come last.
 package struct CandidateSort: Equatable, Sendable {
     package enum Field: String, CaseIterable, Sendable {
-        case index, map, map50, loss, macs, params
+        case index, map, map50, top1, top5, loss, macs, params
     }
 
     package var field = Field.index
@@ -223,6 +223,8 @@ package struct CandidateSort: Equatable, Sendable {
             case .index: Double(candidate.place)
             case .map: candidate.map
             case .map50: candidate.map50
+            case .top1: candidate.top1
+            case .top5: candidate.top5
             case .loss: candidate.loss
             case .macs: Double(candidate.macs)
             case .params: Double(candidate.params)

@@ -36,6 +36,12 @@ package struct Candidate: Codable, Equatable, Sendable, FetchableRecord {
     package var params: Int
     package var standardError: Double?
     package var seconds: Double?
+    package var top1: Double?
+    package var top5: Double?
+    /// How its genome was made.
+    package var origin: String?
+    /// Why it has no score.
+    package var failure: String?
 }
 
 /// An architecture that outlives the search that found it.

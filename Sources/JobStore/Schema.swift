@@ -101,5 +101,15 @@ let migrations: DatabaseMigrator = {
                 """
         )
     }
+    migrator.registerMigration("candidates of classifiers, of any origin, and failed ones") { db in
+        try db.execute(
+            sql: """
+                ALTER TABLE candidates ADD COLUMN top1 DOUBLE;
+                ALTER TABLE candidates ADD COLUMN top5 DOUBLE;
+                ALTER TABLE candidates ADD COLUMN origin TEXT;
+                ALTER TABLE candidates ADD COLUMN failure TEXT;
+                """
+        )
+    }
     return migrator
 }()

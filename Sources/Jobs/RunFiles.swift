@@ -34,6 +34,8 @@ package struct JobFile: Codable, Equatable, Sendable {
 package struct JobInputs: Codable, Equatable, Sendable {
     package var checkpoint: InputCheckpoint?
     package var architecture: InputArchitecture?
+    /// Of a job that names several, in the order of its spec.
+    package var architectures: [InputArchitecture]?
 
     package init(checkpoint: InputCheckpoint? = nil, architecture: InputArchitecture? = nil) {
         self.checkpoint = checkpoint

@@ -159,13 +159,26 @@ package struct BatchNorm2d: Module {
     package func callAsFunction(_ x: [Tensor], _ mode: Mode) throws -> [Tensor] {
         switch mode {
         case .training:
-            for batch in x where batch.count <= mean.value.count {
-                throw TorchError(
-                    "batch norm `\(name)` has one value a channel to take statistics from in shape "
-                        + "\(batch.shape): larger images or batches are needed"
+            return try x.map { try normalise($0, mean.value, variance.value, training: true) }
+        case .averaging(let statistics, let momentum):
+            let device = mean.value.device
+            let moved =
+                try statistics.layers[name] ?? (
+                    mean: .zeros(mean.value.shape, device: device),
+                    variance: .full(mean.value.shape, 1, device: device),
+                )
+            statistics.set(name, mean: moved.mean, variance: moved.variance)
+            return try x.map {
+                try normalise(
+                    $0,
+                    moved.mean,
+                    moved.variance,
+                    training: true,
+                    momentum: momentum,
                 )
             }
-            return try x.map { try normalise($0, mean.value, variance.value, training: true) }
+        case .batch:
+            return try x.map { try normalise($0, nil, nil, training: true) }
         case .evaluation(let statistics):
             let known = statistics?.layers[name]
             return try x.map {
@@ -199,16 +212,27 @@ package struct BatchNorm2d: Module {
         }
     }
 
-    private func normalise(_ x: Tensor, _ mean: Tensor, _ variance: Tensor, training: Bool) throws
-        -> Tensor
-    {
-        try x.batchNorm(
+    /// - Parameter momentum: of the running statistics; nil: the layer's own.
+    private func normalise(
+        _ x: Tensor,
+        _ mean: Tensor?,
+        _ variance: Tensor?,
+        training: Bool,
+        momentum: Double? = nil,
+    ) throws -> Tensor {
+        if training, x.count <= weight.value.count {
+            throw TorchError(
+                "batch norm `\(name)` has one value a channel to take statistics from in shape "
+                    + "\(x.shape): larger images or batches are needed"
+            )
+        }
+        return try x.batchNorm(
             weight: weight.value,
             bias: bias.value,
             mean: mean,
             variance: variance,
             training: training,
-            momentum: momentum,
+            momentum: momentum ?? self.momentum,
             epsilon: epsilon,
         )
     }

@@ -60,7 +60,7 @@ extension Array: Module where Element: Module {
     package var parameters: [Parameter] { flatMap(\.parameters) }
 }
 
-/// How batch norm gets its statistics. Everything else computes the same in all three.
+/// How batch norm gets its statistics. Everything else computes the same in all of them.
 package enum Mode {
     /// From the batch; the running statistics are moved.
     case training
@@ -68,6 +68,11 @@ package enum Mode {
     case evaluation(NormStatistics?)
     /// From all the batches handed in together, pooled exactly; what was found is kept in `NormStatistics`.
     case calibration(NormStatistics)
+    /// From each batch, as in training, but those of `NormStatistics` are moved by `momentum`, 0...1, instead of the
+    /// layer's: from mean 0 and variance 1, towards the unbiased variance. Only without gradients.
+    case averaging(NormStatistics, momentum: Double)
+    /// From each batch alone; nothing is moved. What an image gives depends on the others of its batch.
+    case batch
 }
 
 /// The statistics of one architecture's batch norms, by the layer's name: what makes shared weights one network.
@@ -75,6 +80,12 @@ package final class NormStatistics {
     package private(set) var layers: [String: (mean: Tensor, variance: Tensor)] = [:]
 
     package init() {}
+
+    /// Those of several parts of one network.
+    package convenience init(_ parts: [NormStatistics]) {
+        self.init()
+        for part in parts { layers.merge(part.layers) { $1 } }
+    }
 
     func set(_ name: String, mean: Tensor, variance: Tensor) { layers[name] = (mean, variance) }
 }

@@ -231,7 +231,8 @@ extension Tensor {
     }
 }
 
-/// Every batch of an evaluation set, read once and kept.
+/// Every batch of an evaluation set, read once and kept. Neither the order of the set nor its other images have a part in
+/// what an image is: batches are of one padded size, and images in them by name.
 ///
 /// Sendable: nothing in it is written after it was made; libtorch's reads of one tensor from several threads are safe.
 final class EvaluationBatches: @unchecked Sendable {
@@ -256,29 +257,48 @@ final class EvaluationBatches: @unchecked Sendable {
     ) throws {
         var transform = DetectionTransform(image)
         transform.flip = 0
-        let source = DetectionSource(set, transform: transform, batch: batch, reading: .evaluation)
+        let source = DetectionSource(
+            set.arranged(for: transform),
+            transform: transform,
+            batch: 1,
+            reading: .evaluation,
+        )
         let loader = BatchLoader(source, maxBroken: maxBroken, of: total) {
             context.warnOfBroken($0)
         }
         var batches: [Batch] = []
-        do {
-            while let next = try loader.next() {
-                batches.append(
-                    Batch(
-                        images: try .images(
-                            next.pixels,
-                            count: next.count,
-                            height: next.height,
-                            width: next.width,
-                            device,
-                        ),
-                        targets: next.images,
-                    )
-                )
-            }
-        } catch let error as DatasetError {
-            throw RunError.badData("\(error)")
+        var open: DetectionBatch?
+        func close() throws {
+            guard let full = open else { return }
+            let images = try Tensor.images(
+                full.pixels,
+                count: full.count,
+                height: full.height,
+                width: full.width,
+                device,
+            )
+            batches.append(Batch(images: images, targets: full.images))
+            open = nil
         }
+        while let next = try loader.nextBatch() {
+            if open?.append(next, atMost: batch) == true { continue }
+            try close()
+            open = next
+        }
+        try close()
         self.batches = batches
+    }
+}
+
+extension DetectionBatch {
+    /// Adds the images of `other`; false, and nothing done, where they have another size or are too many.
+    fileprivate mutating func append(_ other: DetectionBatch, atMost most: Int) -> Bool {
+        guard (other.height, other.width) == (height, width), count + other.count <= most else {
+            return false
+        }
+        count += other.count
+        pixels += other.pixels
+        images += other.images
+        return true
     }
 }

@@ -158,7 +158,8 @@ struct DetectorTraining {
             validation: validation,
             image: image,
             // A network that was trained alone has the statistics that it was trained with.
-            recalibrationImages: plan.only == nil ? evaluation.recalibrationImages : 0,
+            statistics: plan.only == nil
+                ? .exact(.init(images: evaluation.recalibrationImages)) : .inherited,
             batch: training.batch,
             device: plan.device,
             maxBroken: training.maxBadImages,

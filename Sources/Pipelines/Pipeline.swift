@@ -10,6 +10,8 @@ package struct RunInputs: Sendable {
     package var checkpoint: URL?
     package var checkpointDigest: String?
     package var architecture: (space: SearchSpace, genome: Genome)?
+    /// Of a run that names several, in the order of its spec.
+    package var architectures: [(space: SearchSpace, genome: Genome)] = []
 
     package init(
         checkpoint: URL? = nil,
@@ -45,6 +47,18 @@ package enum Pipeline {
                 config: config,
                 checkpoint: CheckpointFile(url),
                 checkpointDigest: digest,
+            ).run()
+        case .audit(let config):
+            guard let url = inputs.checkpoint, let digest = inputs.checkpointDigest else {
+                throw RunError.badCheckpoint("the audit was given no checkpoint")
+            }
+            return try RankingAudit(
+                context: context,
+                config: config,
+                spec: spec.json,
+                checkpoint: CheckpointFile(url),
+                checkpointDigest: digest,
+                given: inputs.architectures,
             ).run()
         case .retrain(let config): return try retrain(config, spec, inputs, context)
         case .predict(let config):

@@ -14,6 +14,10 @@ package enum RunError: Error, CustomStringConvertible {
     case notFinite(step: Int, images: [String])
     case badCheckpoint(String)
     case impossibleLimit(String)
+    /// An architecture that was asked for is none of the space, or costs too much.
+    case badArchitecture(String)
+    /// Too many candidates of a search could not be scored.
+    case candidatesFailed(String)
     case diskFull(String)
 
     /// The code that users see.
@@ -24,6 +28,8 @@ package enum RunError: Error, CustomStringConvertible {
         case .notFinite: "nan_loss"
         case .badCheckpoint: "bad_checkpoint"
         case .impossibleLimit: "impossible_limit"
+        case .badArchitecture: "bad_architecture"
+        case .candidatesFailed: "candidates_failed"
         case .diskFull: "disk_full"
         }
     }
@@ -32,7 +38,7 @@ package enum RunError: Error, CustomStringConvertible {
         switch self {
         case .stopped: "stopped on request"
         case .badData(let message), .badCheckpoint(let message), .impossibleLimit(let message),
-            .diskFull(let message):
+            .badArchitecture(let message), .candidatesFailed(let message), .diskFull(let message):
             message
         case .notFinite(let step, let images):
             "the loss of step \(step) is not finite; the batch was \(images.joined(separator: ", "))"

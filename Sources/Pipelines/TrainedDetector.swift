@@ -145,9 +145,7 @@ struct TrainedDetector {
             )
         }
         let train = try DetectionData(context, lists, for: .training, classes: metadata.classes)
-        guard let chosen = try train.sample(choice.recalibrationImages, seed: context.seed) else {
-            throw RunError.badData("\(lists.name): no image sets the statistics")
-        }
+        let chosen = try train.sample(choice.recalibrationImages, seed: context.seed)
         let batches = try EvaluationBatches(
             context,
             chosen,

@@ -131,6 +131,25 @@ package struct Admission: Sendable {
         lineage.checkpoint = request.spec.checkpointKind
         if case .search(let config) = request.spec {
             check(config.limit, in: lineage.space, at: "\(place)/spec/limit", &faults)
+            check(
+                config.seeds,
+                in: lineage.space,
+                within: config.limit,
+                most: config.population,
+                at: "\(place)/spec/seeds",
+                &faults,
+            )
+        }
+        if case .audit(let config) = request.spec {
+            check(config.limit, in: lineage.space, at: "\(place)/spec/limit", &faults)
+            if case .genomes(let choice) = config.architectures {
+                check(
+                    choice.genomes,
+                    in: lineage.space,
+                    at: "\(place)/spec/architectures/genomes",
+                    &faults,
+                )
+            }
         }
         return lineage
     }
@@ -253,7 +272,7 @@ package struct Admission: Sendable {
                 space: config.space?.space ?? input.space,
                 shuffle: config.shuffle ?? input.shuffle ?? 1,
             )
-        case .search:
+        case .search, .audit:
             return input
         case .retrain(let config):
             if case .genome(_, let space) = config.architecture {
@@ -304,6 +323,52 @@ package struct Admission: Sendable {
             }
         default: break
         }
+    }
+
+    /// Each genome must be of the space and within the limit; there may be at most `most` different ones.
+    private func check(
+        _ texts: [String],
+        in space: SearchSpace?,
+        within limit: CostLimit? = nil,
+        most: Int = .max,
+        at place: String,
+        _ faults: inout [Violation],
+    ) {
+        guard let space else { return }
+        let side = limit?.imageSize ?? 224
+        let table = space.costTable(
+            .macs(limit?.convention == .b ? .classifier : .backbone),
+            height: side,
+            width: side,
+        )
+        var genomes: Set<Genome> = []
+        for (index, text) in texts.enumerated() {
+            do throws(GenomeError) {
+                let genome = try Genome(parsing: text, in: space)
+                genomes.insert(genome)
+                let cost = table.cost(of: genome)
+                guard let limit, cost > limit.macs else { continue }
+                faults.append(
+                    Violation(
+                        "\(place)/\(index)",
+                        .outOfRange,
+                        "\(genome) costs \(cost) MACs at \(side) x \(side)",
+                        allowed: "<= \(limit.macs)",
+                    )
+                )
+            } catch {
+                faults.append(Violation("\(place)/\(index)", .notAllowed, "\(error)"))
+            }
+        }
+        guard genomes.count > most else { return }
+        faults.append(
+            Violation(
+                place,
+                .conflict,
+                "\(genomes.count) architectures for a population of \(most)",
+                allowed: "<= population",
+            )
+        )
     }
 
     private func check(

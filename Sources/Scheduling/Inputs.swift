@@ -29,7 +29,12 @@ package struct Inputs {
             case .checkpoint(let kinds):
                 inputs.checkpoint = try checkpoint(need, kinds, for: job)
             case .architecture:
-                inputs.architecture = try architecture(need, for: job)
+                let found = try architecture(need, for: job)
+                if case .audit = spec {
+                    inputs.architectures = (inputs.architectures ?? []) + [found]
+                } else {
+                    inputs.architecture = found
+                }
             }
         }
         return inputs

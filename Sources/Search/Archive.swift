@@ -54,7 +54,10 @@ package struct Archive: Hashable, Sendable {
             throw .repeated(index: index, earlier: candidates[earlier].index)
         }
         if let score = candidate.score {
-            let numbers = [score.value, score.ap, score.ap50, score.loss, score.standardError]
+            let numbers = [
+                score.value, score.ap, score.ap50, score.top1, score.top5, score.loss,
+                score.standardError,
+            ]
             for number in numbers.compactMap(\.self) where !number.isFinite {
                 throw .notFinite(index: index, value: "\(number)")
             }

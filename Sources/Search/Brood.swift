@@ -25,6 +25,11 @@ struct Brood {
         self.random = random
     }
 
+    /// Adds the genomes that somebody asked for, in their order, each once.
+    mutating func addSeeds(_ genomes: [Genome]) {
+        for genome in genomes where !taken.contains(genome) { add(genome, .seed) }
+    }
+
     /// Adds up to `children` genomes: a parent in which each letter is drawn anew with
     /// `probability`.
     mutating func mutate(_ parents: [Candidate], children: Int, probability: Double) {

@@ -31,6 +31,9 @@ package struct Score: Hashable, Codable, Sendable {
     package let ap: Double?
     /// Mean average precision at IoU 0.50, in 0...1.
     package let ap50: Double?
+    /// Share of the images whose class is the first guess, and is among the first five.
+    package let top1: Double?
+    package let top5: Double?
     /// Mean loss an image.
     package let loss: Double?
     /// Of `value`, over the images.
@@ -41,6 +44,8 @@ package struct Score: Hashable, Codable, Sendable {
         value: Double,
         ap: Double? = nil,
         ap50: Double? = nil,
+        top1: Double? = nil,
+        top5: Double? = nil,
         loss: Double? = nil,
         standardError: Double? = nil,
         scale: Scale,
@@ -48,6 +53,8 @@ package struct Score: Hashable, Codable, Sendable {
         self.value = value
         self.ap = ap
         self.ap50 = ap50
+        self.top1 = top1
+        self.top5 = top5
         self.loss = loss
         self.standardError = standardError
         self.scale = scale
@@ -57,6 +64,8 @@ package struct Score: Hashable, Codable, Sendable {
 /// How a genome was made. Parents are indices of candidates.
 package enum Origin: Hashable, Sendable {
     case random
+    /// Somebody asked for it.
+    case seed
     case mutation(of: Int)
     case crossover(of: Int, and: Int)
 }
@@ -121,6 +130,7 @@ extension Origin: Codable {
         let parents = try values.decodeIfPresent([Int].self, forKey: .parents) ?? []
         switch (kind, parents.count) {
         case ("random", 0): self = .random
+        case ("seed", 0): self = .seed
         case ("mutation", 1): self = .mutation(of: parents[0])
         case ("crossover", 2): self = .crossover(of: parents[0], and: parents[1])
         default:
@@ -128,7 +138,7 @@ extension Origin: Codable {
                 forKey: .kind,
                 in: values,
                 debugDescription: "\"\(kind)\" with \(parents.count) parents; allowed: "
-                    + "random with 0, mutation with 1, crossover with 2",
+                    + "random and seed with 0, mutation with 1, crossover with 2",
             )
         }
     }
@@ -138,6 +148,8 @@ extension Origin: Codable {
         switch self {
         case .random:
             try values.encode("random", forKey: .kind)
+        case .seed:
+            try values.encode("seed", forKey: .kind)
         case .mutation(let parent):
             try values.encode("mutation", forKey: .kind)
             try values.encode([parent], forKey: .parents)

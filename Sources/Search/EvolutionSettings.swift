@@ -23,6 +23,8 @@ package struct EvolutionSettings: Hashable, Codable, Sendable {
     /// The side of the image that costs are counted for, pixels.
     package var imageSize = 224
     package var seed: UInt64 = 0
+    /// Genomes that are in generation 0 before any random one; a repeated one counts once.
+    package var seeds: [Genome] = []
 
     package init() {}
 

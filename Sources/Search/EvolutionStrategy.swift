@@ -46,7 +46,36 @@ package struct EvolutionStrategy: Strategy {
                 convention: settings.convention,
             )
         }
+        try checkSeeds()
         try replay()
+    }
+
+    /// Fails unless all seeds are of the space, within the limit, and fit into a generation.
+    private func checkSeeds() throws(SearchError) {
+        for genome in settings.seeds {
+            do {
+                try genome.check(in: space)
+            } catch {
+                throw .setting(name: "seeds", value: "\(genome)", allowed: "\(error)")
+            }
+            let cost = costs.cost(of: genome)
+            if let limit = settings.limit, cost > limit {
+                throw .seedOverLimit(
+                    genome: genome,
+                    cost: cost,
+                    limit: limit,
+                    convention: settings.convention,
+                )
+            }
+        }
+        let count = Set(settings.seeds).count
+        guard count <= settings.population else {
+            throw .setting(
+                name: "seeds",
+                value: "\(count) architectures",
+                allowed: "at most the population, \(settings.population)",
+            )
+        }
     }
 
     package mutating func ask() -> [Candidate] {
@@ -104,6 +133,7 @@ package struct EvolutionStrategy: Strategy {
         let parents = Array(
             archive.ranked(by: settings.convention, before: number).prefix(settings.parents)
         )
+        if number == 0 { brood.addSeeds(settings.seeds) }
         if !parents.isEmpty {
             brood.mutate(
                 parents,

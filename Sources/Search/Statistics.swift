@@ -60,3 +60,36 @@ package func kendallTau(_ first: [Double], _ second: [Double]) -> Double? {
     guard untiedFirst > 0, untiedSecond > 0 else { return nil }
     return Double(agreement) / (Double(untiedFirst) * Double(untiedSecond)).squareRoot()
 }
+
+/// The interval of `kendallTau` over pairs drawn with replacement (the percentile bootstrap: Efron and Tibshirani 1993,
+/// chapter 13).
+///
+/// - Parameters:
+///   - resamples: how many sets are drawn, each as large as the lists.
+///   - level: the share of resamples in the interval, 0...1, as much left out below as above.
+/// - Returns: nil where no resample has a tau; those without one, all pairs of which are alike, are left out.
+package func kendallTauInterval(
+    _ first: [Double],
+    _ second: [Double],
+    resamples: Int,
+    seed: UInt64,
+    level: Double = 0.95,
+) -> (low: Double, high: Double)? {
+    let count = min(first.count, second.count)
+    guard count > 0 else { return nil }
+    let taus = (0..<max(resamples, 0)).compactMap { resample in
+        var random = CounterRandom(seed: seed, stream: "bootstrap", UInt64(resample))
+        let drawn = (0..<count).map { _ in random.below(count) }
+        return kendallTau(drawn.map { first[$0] }, drawn.map { second[$0] })
+    }.sorted()
+    guard !taus.isEmpty else { return nil }
+    /// Between neighbours in proportion.
+    func quantile(_ share: Double) -> Double {
+        let place = share * Double(taus.count - 1)
+        let below = Int(place.rounded(.down))
+        let above = min(below + 1, taus.count - 1)
+        return taus[below] + (taus[above] - taus[below]) * (place - Double(below))
+    }
+    let tail = (1 - min(max(level, 0), 1)) / 2
+    return (quantile(tail), quantile(1 - tail))
+}

@@ -26,6 +26,7 @@ package protocol Strategy: Sendable {
 /// Why a search cannot start, go on from a journal, or take what it was told.
 package enum SearchError: Error, Hashable, CustomStringConvertible {
     case impossibleLimit(limit: Int, cheapest: Int, convention: CostConvention)
+    case seedOverLimit(genome: Genome, cost: Int, limit: Int, convention: CostConvention)
     case setting(name: String, value: String, allowed: String)
     case space([String])
     case notAsked(index: Int, genome: Genome)
@@ -36,6 +37,8 @@ package enum SearchError: Error, Hashable, CustomStringConvertible {
         case .impossibleLimit(let limit, let cheapest, let convention):
             "no architecture costs at most \(limit): the cheapest costs \(cheapest) "
                 + "(\(convention.stated))"
+        case .seedOverLimit(let genome, let cost, let limit, let convention):
+            "the seed \(genome) costs \(cost); allowed: at most \(limit) (\(convention.stated))"
         case .setting(let name, let value, let allowed):
             "\(name) is \(value); allowed: \(allowed)"
         case .space(let problems):

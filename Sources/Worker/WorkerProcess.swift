@@ -90,13 +90,15 @@ package enum WorkerProcess {
             inputs.checkpoint = URL(filePath: checkpoint.path)
             inputs.checkpointDigest = checkpoint.sha256
         }
-        if let architecture = job.inputs.architecture {
+        func read(_ architecture: InputArchitecture) throws -> (SearchSpace, Genome) {
             let space = try JSONDecoder().decode(
                 SearchSpace.self,
                 from: Data(architecture.space.canonical.utf8),
             )
-            inputs.architecture = (space, try Genome(parsing: architecture.genome, in: space))
+            return (space, try Genome(parsing: architecture.genome, in: space))
         }
+        inputs.architecture = try job.inputs.architecture.map(read)
+        inputs.architectures = try (job.inputs.architectures ?? []).map(read)
         return inputs
     }
 

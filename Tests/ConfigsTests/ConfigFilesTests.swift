@@ -36,6 +36,15 @@ private let folder = URL(filePath: #filePath).deletingLastPathComponent()
         let request = try PipelineRequest.resolve(pipeline).get()
         #expect(request.steps.map(\.name) == steps)
         seen.formUnion(names)
+        let audit = "\(folder)/audit.json"
+        guard files.contains(audit) else { continue }
+        let audited: JSONValue = [
+            "steps": .array(
+                try ["\(folder)/pretrain.json", "\(folder)/finetune.json", audit].map(read)
+            )
+        ]
+        #expect(try PipelineRequest.resolve(audited).get().steps.last?.kind == .searchAudit)
+        seen.insert(audit)
     }
     #expect(seen == Set(files))
 }

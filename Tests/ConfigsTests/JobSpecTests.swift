@@ -26,7 +26,7 @@ func `a resolved spec resolves to itself`(kind: JobKind) throws {
     else { throw Violations([]) }
     #expect(search.population == 50 && search.generations == 20 && search.parents == 10)
     #expect(search.mutation == 20 && search.crossover == 20)
-    #expect(search.recalibrationImages == 500)
+    #expect(search.statistics == .exact(.init(images: 500)))
     #expect(search.mutationProbability == 0.1 && search.limit == nil && search.objective == .ap)
 
     let json = try JobSpec.resolve(
@@ -276,6 +276,36 @@ struct Spoilt: Sendable, CustomTestStringConvertible {
         Spoilt(.searchEvolution, "train/part/architectureShare", 0.3, .conflict, at: "search"),
         Spoilt(.searchEvolution, "strategy", "evolution", .conflict, at: "parents"),
         Spoilt(.searchEvolution, "strategy", "evolution", .conflict, at: "mutation"),
+        Spoilt(.searchEvolution, "seeds", "0,1", .wrongType),
+        Spoilt(.searchEvolution, "seeds/0", 3, .wrongType),
+        Spoilt(.searchEvolution, "cacheMegabytes", -1, .outOfRange),
+        Spoilt(.searchEvolution, "maxFailed", 2, .outOfRange),
+        Spoilt(.searchEvolution, "search/folder", "val", .unknownField, at: "search/annotations"),
+        Spoilt(.searchEvolution, "statistics/kind", "moving", .notAllowed),
+        Spoilt(.searchEvolution, "statistics/images", 0, .outOfRange),
+        Spoilt(.searchEvolution, "statistics/batches", 9, .unknownField),
+        Spoilt(.searchEvolution, "recalibrationImages", 32, .unknownField),
+        Spoilt(.searchAudit, "training", nil, .missing),
+        Spoilt(.searchAudit, "objective", "top1", .conflict),
+        Spoilt(.searchAudit, "train/part/role", "architecture", .notAllowed),
+        Spoilt(.searchAudit, "search/part", .null, .conflict, at: "search"),
+        Spoilt(.searchAudit, "test/annotations", "annotations/train.json", .conflict, at: "test"),
+        Spoilt(.searchAudit, "architectures/ids", ["arch_1", "arch_2"], .outOfRange),
+        Spoilt(.searchAudit, "architectures/ids/2", "ckpt_2", .notAllowed),
+        Spoilt(
+            .searchAudit,
+            "architectures",
+            ["kind": "genomes"],
+            .missing,
+            at: "architectures/genomes",
+        ),
+        Spoilt(
+            .searchAudit,
+            "architectures",
+            ["count": 9, "sample": 5],
+            .conflict,
+            at: "architectures/count",
+        ),
         Spoilt(.searchEvolution, "limit/macs", 0, .outOfRange),
         Spoilt(.searchEvolution, "limit/convention", "C", .notAllowed),
         Spoilt(.searchEvolution, "limit", [:], .missing, at: "limit/macs"),
@@ -307,6 +337,46 @@ func `one fault gives its violation, at its place`(spoilt: Spoilt) throws {
         found.map(\.pointer) == [
             "/spec/detector/ratios/1", "/spec/detector/ratios/2", "/spec/image",
             "/spec/training/stepz", "/spec/training/batch", "/spec/space",
+        ]
+    )
+}
+
+@Test func `boxes for a classifier and folders for a detector are refused, each at its place`() {
+    let folders: (String) -> JSONValue = {
+        ["dataset": "imagenet", "folder": "train", "part": ["role": .string($0)]]
+    }
+    let least = Samples.least(.searchEvolution)
+    let right = least.setting("objective", to: "top1")
+        .setting("train", to: folders("weights")).setting("search", to: folders("architecture"))
+    func found(_ sample: JSONValue) -> [String] {
+        JobSpec.resolve(kind: .searchEvolution, sample).violations.map(\.pointer)
+    }
+    #expect(found(right) == [])
+    #expect(found(least.setting("objective", to: "top1")) == ["/spec/train", "/spec/search"])
+    #expect(found(right.setting("objective", to: "ap")) == ["/spec/train", "/spec/search"])
+    #expect(found(right.setting("search", to: Samples.architecture)) == ["/spec/search"])
+    #expect(
+        found(right.setting("search", to: folders("weights"))) == ["/spec/search/part/role"]
+    )
+    // The whole folder holds the part.
+    #expect(found(right.setting("search/part", to: nil)) == ["/spec/search"])
+    #expect(found(right.setting("search", to: ["dataset": "imagenet", "folder": "val"])) == [])
+}
+
+@Test func `a search by top-1 reads the checkpoint of a classifier, any other a detector's`() throws
+{
+    let sample: JSONValue = [
+        "checkpoint": "ckpt_1", "objective": "top1",
+        "train": ["dataset": "imagenet", "folder": "train"],
+        "search": ["dataset": "imagenet", "folder": "val"],
+    ]
+    let spec = try JobSpec.resolve(kind: .searchEvolution, sample).get()
+    #expect(spec.references.map(\.expected) == [.checkpoint([.supernet])])
+    #expect(spec.datasets.map(\.dataset) == ["imagenet", "imagenet"])
+    #expect(spec.datasets.flatMap(\.paths).map(\.path) == ["train", "val"])
+    #expect(
+        spec.datasets.flatMap(\.paths).map(\.pointer) == [
+            "/spec/train/folder", "/spec/search/folder",
         ]
     )
 }

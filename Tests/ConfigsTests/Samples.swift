@@ -30,6 +30,11 @@ enum Samples {
             ["train": detection, "space": "detnas-mini", "training": ["steps": 10]]
         case .searchEvolution:
             ["checkpoint": "ckpt_1", "train": weights, "search": architecture]
+        case .searchAudit:
+            [
+                "checkpoint": "ckpt_1", "train": weights, "search": architecture,
+                "training": ["steps": 10],
+            ]
         case .subnetRetrain:
             [
                 "architecture": "arch_0123456789abcdef",
@@ -70,6 +75,19 @@ enum Samples {
                 "checkpoint": ["$from": "finetune.outputs.checkpoint"], "train": weights,
                 "search": architecture, "strategy": "random", "population": 4,
                 "limit": ["macs": 300_000_000, "convention": "B"], "objective": "loss",
+                "statistics": ["kind": "exact", "images": 32], "seeds": ["0,1,2,3"],
+            ]
+        case .searchAudit:
+            [
+                "checkpoint": ["$from": "finetune.outputs.checkpoint"], "train": weights,
+                "search": architecture,
+                "test": ["dataset": "coco", "annotations": "annotations/test.json"],
+                "architectures": [
+                    "kind": "references",
+                    "ids": ["arch_1", ["$from": "search.outputs.architecture"], "arch_2"],
+                ],
+                "objective": "loss", "statistics": ["kind": "ema", "batches": 3],
+                "limit": ["macs": 300_000_000], "training": ["steps": 10],
             ]
         case .subnetRetrain:
             [

@@ -26,6 +26,28 @@ import Testing
         }
     }
 
+    @Test func `a folder's two parts hold each image once, and another seed is another split`()
+        throws
+    {
+        try Fixtures.withFolder { root in
+            try Fixtures.makeClasses(root, classes: 3, each: 4)
+            let folder = try ImageFolder(root: root)
+            let parts = folder.split(architectureShare: 0.25, seed: 1)
+            #expect(parts.architecture.count == 3)
+            #expect((parts.weights + parts.architecture).sorted() == Array(0..<12))
+            #expect(parts.architecture == parts.architecture.sorted())
+            #expect(
+                folder.split(architectureShare: 0.25, seed: 1).architecture == parts.architecture
+            )
+            #expect(
+                folder.split(architectureShare: 0.25, seed: 2).architecture != parts.architecture
+            )
+            // A larger part holds the smaller one.
+            let larger = folder.split(architectureShare: 0.5, seed: 1).architecture
+            #expect(Set(larger).isSuperset(of: parts.architecture))
+        }
+    }
+
     @Test func `a folder without classes or images is refused by name`() throws {
         try Fixtures.withFolder { root in
             func code(_ path: String) -> DatasetError.Code? {

@@ -18,7 +18,7 @@ enum Parity {
     private static let cases = Result {
         let fixtures = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "Fixtures")
-        return try ["parity.json", "region_parity.json"].reduce(
+        return try ["parity.json", "region_parity.json", "averages.json"].reduce(
             into: [String: [String: Stored]]()
         ) { cases, name in
             let data = try Data(contentsOf: fixtures.appending(path: name))

@@ -1,4 +1,4 @@
-// Exact recalibration of batch norm: pooled over all images, layer by layer, whatever the batches.
+// Exact recalibration of batch norm: pooled over all images, layer by layer, whatever the batches; and the other ways.
 
 import NN
 import Testing
@@ -116,20 +116,93 @@ struct RecalibrationTests {
         }
     }
 
-    @Test func `loss and boxes of one pass are those of two`() throws {
+    @Test func `averages are those of PyTorch's batch norms, and move no running statistic`() throws
+    {
+        let detector = try detector()
+        let statistics = NormStatistics()
+        for (index, count) in [4, 3, 2].enumerated() {
+            try detector.average(
+                statistics,
+                momentum: 0.1,
+                over: Parity.made("batch\(index)", [count, 3, 64, 64]).channelsLast(),
+                [ObjectTargets](repeating: ObjectTargets(boxes: [], labels: []), count: count),
+                sizes: [ImageSides](repeating: (width: 64, height: 64), count: count),
+                Tiny.genome,
+                seed: 0,
+            )
+        }
+        var found: [String: Tensor] = [:]
+        for (name, layer) in statistics.layers {
+            found["\(name).running_mean"] = layer.mean
+            found["\(name).running_var"] = layer.variance
+        }
+        try Parity.compare(found, "averages")
+        for parameter in detector.parameters where parameter.role == .buffer {
+            let before = try Parity.made(parameter.name, parameter.value.shape)
+            #expect(try parameter.value.data() == before.data(), "\(parameter.name)")
+        }
+    }
+
+    @Test
+    func
+        `an image's loss depends on the others of its batch with the batch's statistics, with exact ones not`()
+        throws
+    {
+        let detector = try detector()
+        let exact = Mode.evaluation(try statistics(of: batches([4, 3]), in: detector))
+        let single = try batches([1, 1, 1, 1, 1, 1, 1])
+        let objects = (0..<Self.images).map {
+            RetinaNetParityTests.objects[$0 % RetinaNetParityTests.objects.count]
+        }
+        func losses(_ order: [[Int]], _ mode: Mode) throws -> [Double] {
+            var losses = [Double](repeating: 0, count: Self.images)
+            for members in order {
+                let (found, _) = try withoutGradients {
+                    try detector.evaluate(
+                        .concatenate(members.map { single[$0] }, along: 0).channelsLast(),
+                        members.map { objects[$0] },
+                        sizes: members.map { _ in (width: 64, height: 64) },
+                        Tiny.genome,
+                        mode,
+                    )
+                }
+                for (image, loss) in zip(members, found) { losses[image] = loss }
+            }
+            return losses
+        }
+        let (list, shuffled) = ([[0, 1, 2], [3, 4, 5], [6]], [[6, 2], [4, 0, 5], [1, 3]])
+        for (one, other) in zip(try losses(list, exact), try losses(shuffled, exact)) {
+            #expect(abs(one - other) < 1e-5 * one)
+        }
+        for (one, other) in zip(try losses(list, .batch), try losses(shuffled, .batch)) {
+            #expect(abs(one - other) > 1e-3 * one)
+        }
+    }
+
+    @Test func `boxes and each image's loss of one pass are those of passes of their own`() throws {
         let detector = try detector()
         let images = try batches([3])[0]
         let sizes = [(width: 64.0, height: 64.0), (60, 50), (64, 40)]
         let objects = RetinaNetParityTests.objects
         let mode = Mode.evaluation(nil)
-        let (both, loss, found) = try withoutGradients {
+        let (both, losses, found) = try withoutGradients {
             (
                 try detector.evaluate(images, objects, sizes: sizes, Tiny.genome, mode),
-                try detector.loss(images, objects, sizes: sizes, Tiny.genome, mode).total.item(),
+                try objects.enumerated().map { image, targets in
+                    Double(
+                        try detector.loss(
+                            images.narrow(0, image, 1),
+                            [targets],
+                            sizes: [sizes[image]],
+                            Tiny.genome,
+                            mode,
+                        ).total.item()
+                    )
+                },
                 try detector.detect(images, sizes: sizes, Tiny.genome, mode),
             )
         }
-        #expect(both.loss == Double(loss))
+        for (one, other) in zip(both.losses, losses) { #expect(abs(one - other) < 1e-6 * other) }
         #expect(both.found == found)
     }
 

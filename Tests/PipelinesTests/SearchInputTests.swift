@@ -185,6 +185,17 @@ extension Runs {
                 #expect(archive.failures.allSatisfy { $0.failure?.contains("not finite") == true })
                 #expect(result.metrics["failed"] == .int(Int64(spoilt.count)))
                 #expect(result.architectures.count == 2)
+
+                // After a crash what failed is known, and not evaluated again.
+                let cut = try RecordedRun(cells)
+                cut.earlier = run.journaled.prefix(17).map { $0.dropLast() }
+                try cut.run(
+                    .searchEvolution,
+                    Small.search(),
+                    RunInputs(checkpoint: url, checkpointDigest: sha256),
+                )
+                #expect(cut.journaled == run.journaled)
+                #expect(cut.events.data(of: "candidate.evaluated").count == 2)
             }
         }
     }

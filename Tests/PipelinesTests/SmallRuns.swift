@@ -237,8 +237,8 @@ enum Small {
     ) -> String {
         """
         {"checkpoint": "ckpt_given", "train": \(train), "search": \(search), "population": 6, "generations": 3,
-         "parents": 3, "mutation": 2, "crossover": 2, "objective": "loss", "recalibrationImages": 6, \(more)
-         "top": 2}
+         "parents": 3, "mutation": 2, "crossover": 2, "objective": "loss",
+         "statistics": {"images": 6}, \(more) "top": 2}
         """
     }
 

@@ -54,7 +54,7 @@ struct EvolutionTests {
                 switch candidate.origin {
                 case .mutation: counts[0] += 1
                 case .crossover: counts[1] += 1
-                case .random: counts[2] += 1
+                case .random, .seed: counts[2] += 1
                 }
             }
             #expect(counts == [20, 20, 10])
@@ -88,7 +88,7 @@ struct EvolutionTests {
             #expect(Set(best.map(\.genome)).count == settings.parents)
             for child in generation {
                 switch child.origin {
-                case .random:
+                case .random, .seed:
                     break
                 case .mutation(let parent):
                     #expect(best.contains { $0.index == parent })
@@ -287,6 +287,69 @@ struct EvolutionTests {
             replaying: search.archive,
         )
         #expect(extended.ask().map(\.generation) == [4, 4, 4, 4, 4, 4])
+    }
+
+    @Test func `seeds come first, each once, in evolution and in random search`() throws {
+        var settings = few
+        let genomes = [[0], [1], [2]].map { letter in
+            Genome([UInt8](repeating: letter[0], count: Spaces.mini.length))
+        }
+        settings.seeds = [genomes[1], genomes[0], genomes[1], genomes[2]]
+        for search in [
+            try EvolutionStrategy(space: Spaces.mini, settings: settings) as any Strategy,
+            try RandomStrategy(space: Spaces.mini, settings: settings),
+        ] {
+            var search = search
+            let generations = try search.run { planted.score($0.genome) }
+            let first = generations[0]
+            #expect(first.prefix(3).map(\.genome) == [genomes[1], genomes[0], genomes[2]])
+            #expect(first.map(\.origin) == [.seed, .seed, .seed, .random, .random, .random])
+            #expect(search.archive.candidates.count { $0.origin == .seed } == 3)
+            let again = try Archive.read(journal: search.archive.journal()).archive
+            #expect(again == search.archive)
+        }
+    }
+
+    @Test func `a seed over the limit, of another space, or one too many is refused by name`() {
+        let table = Spaces.mini.costTable(height: 64, width: 64)
+        let dearest = Genome([UInt8](repeating: 2, count: Spaces.mini.length))
+        let cost = table.cost(of: dearest)
+        func refusal(_ change: (inout EvolutionSettings) -> Void) -> SearchError? {
+            var settings = few
+            change(&settings)
+            do throws(SearchError) {
+                _ = try EvolutionStrategy(space: Spaces.mini, settings: settings)
+                return nil
+            } catch { return error }
+        }
+        #expect(
+            refusal {
+                $0.seeds = [dearest]
+                $0.limit = cost - 1
+            }
+                == .seedOverLimit(
+                    genome: dearest,
+                    cost: cost,
+                    limit: cost - 1,
+                    convention: .backbone,
+                )
+        )
+        #expect(
+            refusal {
+                $0.seeds = [dearest]
+                $0.limit = cost
+            } == nil
+        )
+        let seven = (0..<7).map { index in
+            Genome((0..<Spaces.mini.length).map { UInt8($0 == index ? 1 : 0) })
+        }
+        for error in [refusal { $0.seeds = seven }, refusal { $0.seeds = [Genome([0, 1])] }] {
+            guard case .setting(name: "seeds", _, _) = error else {
+                Issue.record("\(error.debugDescription)")
+                continue
+            }
+        }
+        #expect(refusal { $0.seeds = Array(seven.prefix(6)) + [seven[0]] } == nil)
     }
 
     @Test func `random search starts like the evolution of its seed and spends the same budget`()

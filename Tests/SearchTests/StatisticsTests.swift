@@ -20,6 +20,24 @@ struct StatisticsTests {
         #expect(kendallTau([1], [1]) == nil)
     }
 
+    // Fixtures/make_tau.py, with scipy 1.17.1 and numpy 2.4.6.
+    @Test func `tau-b and its bootstrap interval are SciPy's, over the same draws`() throws {
+        let scores = [0.31, 0.29, 0.33, 0.30, 0.28, 0.35, 0.32, 0.30, 0.27, 0.34]
+        let alone = [0.41, 0.42, 0.45, 0.40, 0.38, 0.44, 0.46, 0.41, 0.39, 0.43]
+        #expect(abs(try #require(kendallTau(scores, alone)) - 0.5681818181818181) < 1e-12)
+        let many = try #require(kendallTau([1, 2, 2, 2, 5, 6, 6], [7, 7, 3, 3, 3, 1, 1]))
+        #expect(abs(many + 0.8488746876271654) < 1e-12)
+        let interval = try #require(kendallTauInterval(scores, alone, resamples: 500, seed: 7))
+        #expect(abs(interval.low - 0.1794871794871795) < 1e-12)
+        #expect(abs(interval.high - 0.8555257587430848) < 1e-12)
+        let wide = try #require(
+            kendallTauInterval([1, 2, 3], [1, 3, 2], resamples: 200, seed: 1)
+        )
+        #expect(abs(wide.low + 1) < 1e-12 && abs(wide.high - 1) < 1e-12)
+        #expect(kendallTauInterval([1, 1], [1, 2], resamples: 50, seed: 1) == nil)
+        #expect(kendallTauInterval([], [], resamples: 50, seed: 1) == nil)
+    }
+
     @Test func `a generation's best and mean leave failures out`() throws {
         let settings = {
             var settings = EvolutionSettings()

@@ -33,7 +33,7 @@ struct Planted: ParsableCommand {
     var operation = "shuffle_5x5"
 
     @Option(help: "Deviation of the noise, as a share of the output's root mean square.")
-    var noise = 2.0
+    var noise = 0.7
 
     @Option(help: "How many searches, with seeds 0, 1, ...")
     var seeds = 10

@@ -255,4 +255,33 @@ struct RegionParityTests {
             among: Set(meant),
         )
     }
+
+    @Test
+    func `RetinaNet's losses as mmdetection has them, in the legacy convention, are PyTorch's`()
+        throws
+    {
+        var settings = RetinaNetParityTests.settings(groups: 2)
+        settings.coder = BoxCoder(weights: [1, 1, 1, 1], .legacy)
+        settings.smoothL1Beta = 0
+        settings.normaliser = .positives
+        let head = try RetinaNetHead(ParameterPath(seed: 1), settings)
+        try Parity.fill(head)
+        let levels = try [8, 4, 2, 1, 1].enumerated().map {
+            try Parity.input("level\($0)", [3, 8, $1, $1])
+        }
+        let loss = try head.loss(
+            levels,
+            Self.objects,
+            sizes: Self.sizes,
+            .training,
+            seed: 0,
+        )
+        try loss.total.backward()
+        var results = try Parity.results(head) { _ in false }
+        for (name, value) in loss.terms { results[name] = value }
+        for (index, level) in levels.enumerated() {
+            results["gradient level\(index)"] = try #require(try level.gradient())
+        }
+        try Parity.compare(results, "retinanet mmdetection")
+    }
 }

@@ -47,13 +47,24 @@ import Testing
         }
         let least = try shown([file, "--diff"])
         #expect((least["spec"] as? NSDictionary)?["population"] == nil)
-        #expect((least["spec"] as? NSDictionary)?["recalibrationImages"] as? Int == 32)
+        let statistics = (least["spec"] as? NSDictionary)?["statistics"] as? NSDictionary
+        #expect(statistics?["images"] as? Int == 32)
     }
 
     @Test func `a pipeline is shown with all its steps`() throws {
         let file = Self.configs.appending(path: "demo.pipeline.json").path
         let steps = try #require(try shown([file])["steps"] as? [NSDictionary])
         #expect(steps.count >= 4 && steps.allSatisfy { $0["seed"] != nil && $0["spec"] != nil })
+    }
+
+    @Test func `a recipe in YAML is shown as the JSON that is sent`() throws {
+        let file = Self.configs.appending(path: "detnas/voc-fpn-300m.yaml").path
+        let steps = try #require(try shown([file])["steps"] as? [NSDictionary])
+        #expect(
+            steps.map { $0["name"] as? String } == ["pretrain", "finetune", "search", "retrain"]
+        )
+        let text = String(decoding: try show([file]).output, as: UTF8.self)
+        try withFile(text) { #expect(try shown([$0])["steps"] as? [NSDictionary] == steps) }
     }
 
     @Test func `everything wrong is told at once on stderr, with exit 1`() throws {

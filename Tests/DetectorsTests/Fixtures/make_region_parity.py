@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from make_parity import Head as RetinaNetHead
 from make_parity import fill, gradients, made, probed, running, stored
 
 CLASSES, CHANNELS = 3, 8
@@ -79,11 +80,11 @@ def suppress(found, threshold, limit, edge):
     return kept
 
 
-def anchors_of(height, width, stride, size, edge):
+def anchors_of(height, width, stride, base, edge, octaves=1):
     boxes = []
     for y in range(height):
         for x in range(width):
-            for ratio in RATIOS:
+            for ratio, size in [(r, base * 2 ** (step / octaves)) for r in RATIOS for step in range(octaves)]:
                 if edge:
                     w = round(math.sqrt(stride * stride / ratio))
                     h = round(w * ratio)
@@ -370,6 +371,44 @@ def pyramid_case():
     return case | gradients(net, 40) | running(net, 40)
 
 
+def retinanet_case():
+    """mmdetection's losses in the legacy convention: L1 of offsets without weights, both sums over positives."""
+    head = fill(RetinaNetHead(CHANNELS, 2, 2, CLASSES, ANCHORS, 2, RATIOS, 3))
+    sizes = [8, 4, 2, 1, 1]
+    levels = [made(f"level{i}", [3, CHANNELS, s, s]).requires_grad_() for i, s in enumerate(sizes)]
+    logits, deltas, _ = head(levels)
+    logits, deltas = torch.cat(logits, 1), torch.cat(deltas, 1)
+    anchors = sum([anchors_of(s, s, 8 * 2**i, ANCHORS[i], 1, 2) for i, s in enumerate(sizes)], [])
+    focal = boxes = 0
+    positives = 0
+    for image, found in enumerate(OBJECTS):
+        found = [([b[0], b[1], b[2] - 1, b[3] - 1], label) for b, label in found]
+        table = [[iou(anchor, box, 1) for box, _ in found] for anchor in anchors]
+        best_of = [max(row[o] for row in table) for o in range(len(found))]
+        for a, row in enumerate(table):
+            best = max(row, default=0.0)
+            owner = row.index(best) if best > 0 else -1
+            label = owner if best >= 0.5 else -1 if best < 0.4 else -2
+            if any(0 < v == best_of[o] for o, v in enumerate(row)):
+                label = owner
+            if label == -2:
+                continue
+            target = torch.zeros(CLASSES, dtype=torch.float64)
+            if label >= 0:
+                positives += 1
+                target[found[label][1]] = 1
+                wanted = torch.tensor(encode(found[label][0], anchors[a], [1] * 4, 1), dtype=torch.float64)
+                boxes = boxes + (deltas[image, a] - wanted).abs().sum()
+            p = logits[image, a].sigmoid()
+            p_t = torch.where(target > 0, p, 1 - p)
+            alpha = torch.where(target > 0, 0.25, 0.75)
+            focal = focal - (alpha * (1 - p_t) ** 2 * p_t.log()).sum()
+    (focal / positives + boxes / positives).backward()
+    case = {"lossCls": stored(focal / positives), "lossBox": stored(boxes / positives)}
+    case |= {f"gradient level{i}": stored(level.grad) for i, level in enumerate(levels)}
+    return case | gradients(head)
+
+
 if __name__ == "__main__":
     torch.manual_seed(0)
     cases = {f"align {samples} {aligned}": align_case(samples, aligned) for samples in [0, 2] for aligned in [False, True]}
@@ -377,5 +416,6 @@ if __name__ == "__main__":
     cases["faster legacy"] = faster_case(1, "batch", CLASSES + 1, (3, 0, False))
     cases["faster shared"] = faster_case(0, "group", 1, (2, 1, True))
     cases["pyramid"] = pyramid_case()
+    cases["retinanet mmdetection"] = retinanet_case()
     path = pathlib.Path(__file__).with_name("region_parity.json")
     path.write_text(json.dumps(cases, separators=(",", ":")).replace('"},"', '"},\n"') + "\n")

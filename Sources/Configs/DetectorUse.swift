@@ -17,8 +17,7 @@ protocol DetectorUse: Fielded {
     /// statistics of its training.
     var train: DetectionData? { get set }
     var recalibrationImages: Int { get set }
-    /// Images of unlike sizes are padded to the largest of their batch, which moves scores a little: figures are
-    /// comparable at one batch.
+    /// Images that are looked at together, of one padded size each.
     var batch: Int { get set }
     var maxBadImages: Double { get set }
 }

@@ -255,6 +255,38 @@ final class EvaluationBatches: @unchecked Sendable {
         maxBroken: Double,
         of total: Int? = nil,
     ) throws {
+        var batches: [Batch] = []
+        try SizedBatches(context, set, image, batch: batch, maxBroken: maxBroken, of: total)
+            .forEach { batch in
+                let images = try Tensor.images(
+                    batch.pixels,
+                    count: batch.count,
+                    height: batch.height,
+                    width: batch.width,
+                    device,
+                )
+                batches.append(Batch(images: images, targets: batch.images))
+            }
+        self.batches = batches
+    }
+}
+
+/// The images of a set once, in batches of one padded size: what is found in an image does not depend on the others.
+struct SizedBatches {
+    private let loader: BatchLoader<DetectionSource>
+    private let batch: Int
+
+    /// - Parameters:
+    ///   - maxBroken: the share of images, 0...1, that may be unreadable.
+    ///   - total: how many images the share is of, where `set` is a part of them.
+    init(
+        _ context: any RunContext,
+        _ set: DetectionSet,
+        _ image: DetectionImage,
+        batch: Int,
+        maxBroken: Double,
+        of total: Int? = nil,
+    ) {
         var transform = DetectionTransform(image)
         transform.flip = 0
         let source = DetectionSource(
@@ -263,30 +295,20 @@ final class EvaluationBatches: @unchecked Sendable {
             batch: 1,
             reading: .evaluation,
         )
-        let loader = BatchLoader(source, maxBroken: maxBroken, of: total) {
-            context.warnOfBroken($0)
-        }
-        var batches: [Batch] = []
+        loader = BatchLoader(source, maxBroken: maxBroken, of: total) { context.warnOfBroken($0) }
+        self.batch = batch
+    }
+
+    /// May be called once.
+    func forEach(_ body: (DetectionBatch) throws -> Void) throws {
+        defer { loader.close() }
         var open: DetectionBatch?
-        func close() throws {
-            guard let full = open else { return }
-            let images = try Tensor.images(
-                full.pixels,
-                count: full.count,
-                height: full.height,
-                width: full.width,
-                device,
-            )
-            batches.append(Batch(images: images, targets: full.images))
-            open = nil
-        }
         while let next = try loader.nextBatch() {
             if open?.append(next, atMost: batch) == true { continue }
-            try close()
+            if let full = open { try body(full) }
             open = next
         }
-        try close()
-        self.batches = batches
+        if let last = open { try body(last) }
     }
 }
 

@@ -169,18 +169,11 @@ struct TrainedDetector {
         let boxes: [BoxKernels.Found]
     }
 
-    /// Looks at the images of `set` in their order; those that cannot be read are skipped, with a warning.
+    /// Looks at the images of `set`, by size and name; those that cannot be read are skipped, with a warning.
     ///
     /// - Parameter body: gets each batch's findings.
     /// - Throws: `RunError.stopped` between two batches, when a stop was asked for.
     func detect(in set: DetectionSet, _ body: ([Finding]) throws -> Void) throws {
-        var transform = DetectionTransform(image)
-        transform.flip = 0
-        let loader = BatchLoader(
-            DetectionSource(set, transform: transform, batch: choice.batch, reading: .evaluation),
-            maxBroken: choice.maxBroken,
-        ) { context.warnOfBroken($0) }
-        defer { loader.close() }
         let progress = Progress(
             context,
             phase: "predicting",
@@ -189,7 +182,14 @@ struct TrainedDetector {
         )
         var done = 0
         progress.advance(to: 0)
-        while let batch = try next(loader) {
+        let batches = SizedBatches(
+            context,
+            set,
+            image,
+            batch: choice.batch,
+            maxBroken: choice.maxBroken,
+        )
+        try batches.forEach { batch in
             guard !context.stopRequested else { throw RunError.stopped }
             let found = try withoutGradients {
                 try network.detect(
@@ -210,14 +210,6 @@ struct TrainedDetector {
             progress.advance(to: done)
         }
         if done < set.items.count { progress.advance(to: set.items.count) }
-    }
-
-    private func next(_ loader: BatchLoader<DetectionSource>) throws -> DetectionBatch? {
-        do {
-            return try loader.next()
-        } catch {
-            throw RunError.badData("\(error)")
-        }
     }
 
     /// Fails unless `set` has the network's classes in its order.

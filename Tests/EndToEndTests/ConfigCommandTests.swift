@@ -64,7 +64,10 @@ import Testing
             steps.map { $0["name"] as? String } == ["pretrain", "finetune", "search", "retrain"]
         )
         let text = String(decoding: try show([file]).output, as: UTF8.self)
-        try withFile(text) { #expect(try shown([$0])["steps"] as? [NSDictionary] == steps) }
+        try withFile(text) { file in
+            let again = try shown([file])["steps"] as? [NSDictionary]
+            #expect(again == steps)
+        }
     }
 
     @Test func `everything wrong is told at once on stderr, with exit 1`() throws {

@@ -196,9 +196,10 @@ extension Runs {
         @Test func `training and validation that share an image end the run with its name`() throws
         {
             try withCells { cells, run in
+                try FileManager.default.copyItem(at: cells.list("train"), to: cells.list("again"))
                 let error = try run.failure(
                     .detectorFinetune,
-                    Small.finetune(train: Small.list("train"), validation: Small.list("train")),
+                    Small.finetune(train: Small.list("train"), validation: Small.list("again")),
                 )
                 #expect(error.code == "bad_data")
                 #expect("\(error)".contains("share 12 images"), "\(error)")

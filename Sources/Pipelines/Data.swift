@@ -257,7 +257,7 @@ final class EvaluationBatches: @unchecked Sendable {
     ) throws {
         var batches: [Batch] = []
         try SizedBatches(context, set, image, batch: batch, maxBroken: maxBroken, of: total)
-            .forEach { batch in
+            .visit { batch in
                 let images = try Tensor.images(
                     batch.pixels,
                     count: batch.count,
@@ -300,7 +300,7 @@ struct SizedBatches {
     }
 
     /// May be called once.
-    func forEach(_ body: (DetectionBatch) throws -> Void) throws {
+    func visit(_ body: (DetectionBatch) throws -> Void) throws {
         defer { loader.close() }
         var open: DetectionBatch?
         while let next = try loader.nextBatch() {

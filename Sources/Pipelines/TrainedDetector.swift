@@ -189,7 +189,7 @@ struct TrainedDetector {
             batch: choice.batch,
             maxBroken: choice.maxBroken,
         )
-        try batches.forEach { batch in
+        try batches.visit { batch in
             guard !context.stopRequested else { throw RunError.stopped }
             let found = try withoutGradients {
                 try network.detect(

@@ -100,15 +100,8 @@ struct ClassifierTraining {
                 _ = try loop.measured(nil) { try evaluate(network, sets, step: done) }
             }
         }
-        return try loop.measured(file) {
-            let metrics = try evaluate(network, sets, step: training.steps)
-            let stored = try checkpoints.save(
-                context,
-                name: stage.map { "\($0)-final" } ?? "final",
-                step: training.steps,
-                final: true,
-            )
-            return (stored, metrics)
+        return try loop.finish(resumed: file) {
+            try evaluate(network, sets, step: training.steps)
         }
     }
 

@@ -120,15 +120,8 @@ struct DetectorTraining {
                 }
             }
         }
-        return try loop.measured(file) {
-            let metrics = try evaluate(network, trainData, validationData, step: training.steps)
-            let stored = try checkpoints.save(
-                context,
-                name: stage.map { "\($0)-final" } ?? "final",
-                step: training.steps,
-                final: true,
-            )
-            return (stored, metrics)
+        return try loop.finish(resumed: file) {
+            try evaluate(network, trainData, validationData, step: training.steps)
         }
     }
 

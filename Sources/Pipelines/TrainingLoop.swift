@@ -145,6 +145,22 @@ struct TrainingLoop {
         return try average.inPlace(body)
     }
 
+    /// The end of a run: what is measured, and the final checkpoint, both of the weights that are kept.
+    func finish(resumed file: CheckpointFile?, _ measure: () throws -> [String: JSONValue]) throws
+        -> (checkpoint: StoredCheckpoint, metrics: [String: JSONValue])
+    {
+        try measured(file) {
+            let metrics = try measure()
+            let stored = try checkpoints.save(
+                context,
+                name: stage.map { "\($0)-final" } ?? "final",
+                step: config.steps,
+                final: true,
+            )
+            return (stored, metrics)
+        }
+    }
+
     /// A finite loss may have an infinite gradient; what is written must be good to go on from.
     private func requireFinite(_ step: Int, _ batch: Step) throws {
         guard try checkpoints.parameters.allSatisfy({ try $0.value.isFinite() }) else {

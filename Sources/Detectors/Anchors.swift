@@ -56,9 +56,6 @@ package struct AnchorGrid {
         return [centre - x, centre - y, centre + x, centre + y]
     }
 
-    /// Anchors in a cell.
-    var count: Int { cell.count }
-
     /// Anchors of a `height` x `width` map, cell by cell in rows: flat x1 y1 x2 y2.
     package func boxes(height: Int, width: Int) -> [Float] {
         var boxes: [Float] = []

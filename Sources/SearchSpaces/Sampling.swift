@@ -10,11 +10,6 @@ package enum PathSampler: Sendable {
     /// (strict fairness: FairNAS, arXiv:1907.01845). Their gradients are added up into one update.
     case fair
 
-    /// How many paths a step takes.
-    package func count(in space: SearchSpace) -> Int {
-        if case .fair = self { space.operations.count } else { 1 }
-    }
-
     package func paths(of space: SearchSpace, seed: UInt64, step: Int) -> [Genome] {
         let step = UInt64(bitPattern: Int64(step))
         switch self {

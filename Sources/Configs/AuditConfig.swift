@@ -16,7 +16,7 @@ package struct AuditConfig: Hashable, Sendable {
     /// As in the search.
     package var statistics = SearchConfig.blank.statistics
     package var evaluationBatch = SearchConfig.blank.evaluationBatch
-    /// Nil: any cost. Holds for random architectures.
+    /// Nil: any cost. Holds for a random sample; a baseline's is compared in its convention, at its image size.
     package var limit: CostLimit?
     /// How each architecture is trained, from scratch, with the seed of the job.
     package var training: TrainingConfig
@@ -42,6 +42,8 @@ package enum AuditChoice: Hashable, Sendable {
     case spread(Spread)
     case genomes(Genomes)
     case references(References)
+    /// What a search found, and random ones of its cost.
+    case baseline(Baseline)
 
     package struct Spread: Hashable, Sendable {
         /// Architectures that are trained alone.
@@ -65,10 +67,21 @@ package enum AuditChoice: Hashable, Sendable {
 
         package init(_ ids: [Reference] = []) { self.ids = ids }
     }
+
+    package struct Baseline: Hashable, Sendable {
+        /// The winner that is compared.
+        package var architecture: Reference
+        /// Random architectures beside it.
+        package var random = 10
+        /// How far their multiply-adds may be from the winner's, as a share of these.
+        package var tolerance = 0.05
+
+        package init(_ architecture: Reference) { self.architecture = architecture }
+    }
 }
 
 extension Form<AuditChoice> {
-    /// An object whose `kind` is `spread`, `genomes` or `references`.
+    /// An object whose `kind` is `spread`, `genomes`, `references` or `baseline`.
     static var auditChoice: Form {
         .variants([
             Variant("spread", AuditChoice.spread) {
@@ -79,6 +92,9 @@ extension Form<AuditChoice> {
             },
             Variant("references", AuditChoice.references) {
                 if case .references(let references) = $0 { references } else { nil }
+            },
+            Variant("baseline", AuditChoice.baseline) {
+                if case .baseline(let baseline) = $0 { baseline } else { nil }
             },
         ])
     }
@@ -159,6 +175,23 @@ extension AuditChoice.References: Fielded {
                 .list(.reference(to: .architecture), count: 3...1000),
                 required: true,
             )
+        ]
+    }
+}
+
+extension AuditChoice.Baseline: Fielded {
+    static var blank: Self { Self(.id("")) }
+
+    static var fields: [Field<Self>] {
+        [
+            Field(
+                "architecture",
+                \.architecture,
+                .reference(to: .architecture),
+                required: true,
+            ),
+            Field("random", \.random, .int(3...1000)),
+            Field("tolerance", \.tolerance, .number(.positiveShare)),
         ]
     }
 }

@@ -92,7 +92,7 @@ extension JobSpec {
                     reference: config.checkpoint,
                     expected: .checkpoint([.detectorSupernet]),
                 )
-            ] + audited(config.architectures, "\(place)/architectures/ids")
+            ] + audited(config.architectures, "\(place)/architectures")
         case .retrain(let config):
             if case .reference(let reference) = config.architecture {
                 [
@@ -150,13 +150,24 @@ extension JobSpec {
     }
 
     private func audited(_ choice: AuditChoice, _ place: String) -> [ReferenceNeed] {
-        guard case .references(let references) = choice else { return [] }
-        return references.ids.enumerated().map {
-            ReferenceNeed(
-                pointer: "\(place)/\($0.offset)",
-                reference: $0.element,
-                expected: .architecture,
-            )
+        switch choice {
+        case .spread, .genomes: []
+        case .references(let references):
+            references.ids.enumerated().map {
+                ReferenceNeed(
+                    pointer: "\(place)/ids/\($0.offset)",
+                    reference: $0.element,
+                    expected: .architecture,
+                )
+            }
+        case .baseline(let baseline):
+            [
+                ReferenceNeed(
+                    pointer: "\(place)/architecture",
+                    reference: baseline.architecture,
+                    expected: .architecture,
+                )
+            ]
         }
     }
 

@@ -26,6 +26,8 @@ struct AuditLedger {
         var ap: Double?
         var ap50: Double?
         var loss: Double?
+        /// Of `ap` and `ap50` over the images, 95 %, where they were drawn anew.
+        var intervals: [String: [Double]]?
         var failure: String?
 
         /// Higher is better.

@@ -64,15 +64,10 @@ struct RankingAudit {
                     throw RunError.badArchitecture("the architecture \"\(text)\": \(error)")
                 }
             }
-        case .references:
-            for (other, genome) in given {
-                guard other == space else {
-                    throw RunError.badArchitecture(
-                        "\(genome) is of the space \(other.name); the supernet's is \(space.name)"
-                    )
-                }
-                genomes.append(genome)
-            }
+        case .references: genomes = try givenGenomes()
+        case .baseline(let baseline):
+            genomes = try givenGenomes()
+            for winner in genomes { genomes += try peers(of: winner, baseline) }
         case .spread(let spread):
             var settings = EvolutionSettings()
             settings.population = spread.sample
@@ -93,6 +88,46 @@ struct RankingAudit {
         var seen: Set<Genome> = []
         return genomes.filter { seen.insert($0).inserted }
     }
+
+    private func givenGenomes() throws -> [Genome] {
+        try given.map { other, genome in
+            guard other == space else {
+                throw RunError.badArchitecture(
+                    "\(genome) is of the space \(other.name); the supernet's is \(space.name)"
+                )
+            }
+            return genome
+        }
+    }
+
+    /// Random genomes of nearly the cost of `winner`, uniform over these.
+    private func peers(of winner: Genome, _ baseline: AuditChoice.Baseline) throws -> [Genome] {
+        let side = config.limit?.imageSize ?? 224
+        let convention: CostConvention = config.limit?.convention == .b ? .classifier : .backbone
+        let table = space.costTable(.macs(convention), height: side, width: side)
+        let cost = Double(table.cost(of: winner))
+        let most = cost * baseline.tolerance
+        var random = CounterRandom(seed: context.seed, stream: "baseline")
+        var peers: [Genome] = []
+        var known: Set<Genome> = [winner]
+        for _ in 0..<(baseline.random * Self.triesPerPeer) where peers.count < baseline.random {
+            let genome = table.uniform(using: &random)
+            if abs(Double(table.cost(of: genome)) - cost) <= most, known.insert(genome).inserted {
+                peers.append(genome)
+            }
+        }
+        guard peers.count == baseline.random else {
+            throw RunError.badArchitecture(
+                "\(baseline.random * Self.triesPerPeer) random architectures held only \(peers.count) "
+                    + "whose cost is within \(baseline.tolerance) of that of \(winner), \(Int(cost)) "
+                    + "MACs; \(baseline.random) were asked for"
+            )
+        }
+        return peers
+    }
+
+    /// How many uniform genomes are tried for each that is wanted.
+    private static let triesPerPeer = 10_000
 
     /// Scores those that have no score yet, as the search would.
     private func score(
@@ -198,6 +233,9 @@ struct RankingAudit {
                 ap: metrics["map"]?.double,
                 ap50: metrics["map50"]?.double,
                 loss: metrics["paths"]?.array?.first?["loss"]?.double,
+                intervals: metrics["interval95"]?.object?.compactMapValues {
+                    $0.array?.compactMap(\.double)
+                },
             )
         } catch RunError.notFinite(let step, _) {
             return AuditLedger.Trained(
@@ -222,6 +260,9 @@ extension RankingAudit {
         row["map"] = trained.ap.map { .double($0) }
         row["map50"] = trained.ap50.map { .double($0) }
         row["loss"] = trained.loss.map { .double($0) }
+        row["interval95"] = trained.intervals.map { intervals in
+            .object(intervals.mapValues { .array($0.map { .double($0) }) })
+        }
         row["failure"] = trained.failure.map { .string($0) }
         return .object(row)
     }
@@ -270,6 +311,42 @@ extension RankingAudit {
                 "halvings": .int(Int64(halvings.count)),
             ],
         ]
+        if case .baseline = config.architectures, let winner = chosen.first {
+            result.metrics["baseline"] = comparison(
+                winner,
+                with: chosen.dropFirst().compactMap { ledger.trained[$0] },
+                ledger,
+            )
+        }
         return result
+    }
+
+    /// A winner trained alone beside random architectures of its cost, trained alone in the same way.
+    private func comparison(
+        _ winner: Genome,
+        with random: [AuditLedger.Trained],
+        _ ledger: AuditLedger,
+    ) -> JSONValue {
+        let values = random.compactMap { $0.value(config.objective) }
+        guard let won = ledger.trained[winner]?.value(config.objective), values.count >= 2 else {
+            return .null
+        }
+        let t = studentT(degrees: values.count - 1)
+        // Of the random ones' mean; and of one more draw less that mean.
+        let (mean, difference) = (values.mean, won - values.mean)
+        let half = t * values.standardError
+        let reach = t * values.deviation * (1 + 1 / Double(values.count)).squareRoot()
+        return [
+            "winner": .double(won),
+            "random": [
+                "count": .int(Int64(values.count)), "mean": .double(mean),
+                "sd": .double(values.deviation),
+                "interval95": [.double(mean - half), .double(mean + half)],
+            ],
+            "difference": .double(difference),
+            // Holds 0 where a random architecture is as good often enough.
+            "interval95": [.double(difference - reach), .double(difference + reach)],
+            "beaten": .int(Int64(values.count { $0 < won })),
+        ]
     }
 }

@@ -93,3 +93,18 @@ package func kendallTauInterval(
     let tail = (1 - min(max(level, 0), 1)) / 2
     return (quantile(tail), quantile(1 - tail))
 }
+
+/// Student's t: 95 % of its distribution lie between its negative and it, to about one in a hundred from 2 degrees of
+/// freedom on.
+///
+/// Source: the expansion about the normal quantile, Abramowitz and Stegun 1964, 26.7.5.
+package func studentT(degrees: Int) -> Double {
+    let (z, n) = (1.959_963_985, Double(degrees))
+    func power(_ exponent: Int) -> Double { (0..<exponent).reduce(1) { value, _ in value * z } }
+    let first = (power(3) + z) / 4
+    let second = (5 * power(5) + 16 * power(3) + 3 * z) / 96
+    let third = (3 * power(7) + 19 * power(5) + 17 * power(3) - 15 * z) / 384
+    let fourth =
+        (79 * power(9) + 776 * power(7) + 1482 * power(5) - 1920 * power(3) - 945 * z) / 92160
+    return z + first / n + second / (n * n) + third / (n * n * n) + fourth / (n * n * n * n)
+}

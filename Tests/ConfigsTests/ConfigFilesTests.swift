@@ -49,6 +49,18 @@ private let folder = URL(filePath: #filePath).deletingLastPathComponent()
     #expect(seen == Set(files))
 }
 
+@Test func `every YAML file in configs is a pipeline that resolves`() throws {
+    let names = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
+        .filter { $0.hasSuffix(".yaml") }.sorted()
+    #expect(names.contains("results/finetune.yaml") && names.contains("results/baseline.yaml"))
+    for name in names {
+        let data = try Data(contentsOf: folder.appending(path: name))
+        #expect(throws: Never.self, "\(name)") {
+            try PipelineRequest.resolve(JSONValue(parsingYAML: data)).get()
+        }
+    }
+}
+
 /// A file of configs/detnas: a whole pipeline.
 private func published(_ name: String) throws -> [String: JSONValue] {
     let json = try JSONValue(

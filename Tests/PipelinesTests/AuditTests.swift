@@ -113,6 +113,57 @@ extension Runs {
             }
         }
 
+        @Test
+        func `a winner is compared with random architectures of its cost, trained as it was`()
+            throws
+        {
+            try withCells { cells, run in
+                let checkpoint = try detector(cells)
+                let finetune = try JSONValue(
+                    parsing: Data(Small.finetune(training: Small.training(steps: 6)).utf8)
+                )
+                guard
+                    case .success(.finetune(let config)) = JobSpec.resolve(
+                        kind: .detectorFinetune,
+                        finetune,
+                    ), let space = config.space?.space
+                else { return #expect(Bool(false), "the fine-tuning does not resolve") }
+                let winner = try Genome(parsing: "0,1,2,3,0,1", in: space)
+                func audit(_ tolerance: Double) -> String {
+                    spec(
+                        #"{"kind": "baseline", "architecture": "arch_1", "random": 4, "tolerance": \#(tolerance)}"#
+                    )
+                }
+                var inputs = given(checkpoint)
+                inputs.architectures = [(space, winner)]
+                let result = try run.run(.searchAudit, audit(0.1), inputs)
+                let macs = try rows(result, "macs")
+                #expect(
+                    result.metrics["rows"]?.array?.first?["genome"]?.string == winner.description
+                )
+                #expect(macs.count == 5 && macs.allSatisfy { abs($0 - macs[0]) <= 0.1 * macs[0] })
+                // By the loss: less is better.
+                let values = try rows(result, "loss").map { -$0 }
+                let others = Array(values.dropFirst())
+                let mean = others.reduce(0, +) / 4
+                let told = try #require(result.metrics["baseline"])
+                #expect(told["winner"]?.double == values[0])
+                #expect(abs(try #require(told["random"]?["mean"]?.double) - mean) < 1e-12)
+                #expect(told["beaten"]?.int == others.count { $0 < values[0] })
+                let deviation = (others.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 3)
+                    .squareRoot()
+                let interval = (told["interval95"]?.array ?? []).compactMap(\.double)
+                try #require(interval.count == 2)
+                // t of 3 degrees of freedom is 3.182.
+                let reach = 3.182 * deviation * 1.25.squareRoot()
+                #expect(abs((interval[1] - interval[0]) / 2 - reach) < 0.01 * reach)
+                #expect(abs((interval[1] + interval[0]) / 2 - (values[0] - mean)) < 1e-12)
+
+                let error = try RecordedRun(cells).failure(.searchAudit, audit(1e-9), inputs)
+                #expect("\(error)".contains("random architectures held only"), "\(error)")
+            }
+        }
+
         @Test func `an audit that was cut off anywhere repeats nothing that was finished`() throws {
             try withCells { cells, whole in
                 let checkpoint = try detector(cells)

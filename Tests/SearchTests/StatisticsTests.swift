@@ -38,6 +38,15 @@ struct StatisticsTests {
         #expect(kendallTauInterval([], [], resamples: 50, seed: 1) == nil)
     }
 
+    // scipy.stats.t.ppf(0.975, [2, 3, 9, 30]) -> 4.30265273, 3.18244631, 2.26215716, 2.04227246 (scipy 1.17.1)
+    @Test func `Student's t is SciPy's to one in a hundred`() {
+        let expected = [2: 4.30265273, 3: 3.18244631, 9: 2.26215716, 30: 2.04227246]
+        for (degrees, value) in expected {
+            #expect(abs(studentT(degrees: degrees) - value) < 0.01 * value)
+        }
+        #expect(abs(studentT(degrees: 9) - 2.26215716) < 1e-4)
+    }
+
     @Test func `a generation's best and mean leave failures out`() throws {
         let settings = {
             var settings = EvolutionSettings()

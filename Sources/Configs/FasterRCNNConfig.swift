@@ -36,6 +36,8 @@ package struct FasterRCNNConfig: Hashable, Sendable {
         package var dropOverBorder = true
         /// An anchor with at least this IoU with a box is a positive, and each box's best one is.
         package var foregroundIoU = 0.7
+        /// With less than this IoU an anchor is not a positive for being a box's best. MMRazor: 0.3.
+        package var bestIoU = 0.0
         /// An anchor with less than this IoU with every box is a negative.
         package var backgroundIoU = 0.3
         /// Anchors of an image that the loss is on.
@@ -135,6 +137,7 @@ extension FasterRCNNConfig.Proposals: Fielded {
             Field("ratios", \.ratios, .list(.number(.positive), count: 1...16)),
             Field("dropOverBorder", \.dropOverBorder, .flag),
             Field("foregroundIoU", \.foregroundIoU, .number(.positiveShare)),
+            Field("bestIoU", \.bestIoU, .number(.share)),
             Field("backgroundIoU", \.backgroundIoU, .number(.share)),
             Field("sample", \.sample, .int(1...1_000_000)),
             Field("positiveShare", \.positiveShare, .number(.share)),

@@ -139,7 +139,7 @@ struct ProposalHead: Module {
             objects: objects,
             foreground: first.foregroundIoU,
             background: first.backgroundIoU,
-            keepBest: true,
+            bestFrom: first.bestIoU,
             settings.convention,
         )
         var all = [Int32](repeating: -2, count: anchors.count / 4)

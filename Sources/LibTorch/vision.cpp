@@ -66,7 +66,7 @@ at::Tensor composed_focal_loss(const at::Tensor &logits, const at::Tensor &targe
 
 extern "C" {
 
-CT ct_match_anchors(const float *anchors, int64_t anchor_count, const float *objects, int64_t object_count, double foreground, double background, bool keep_best, double edge, int32_t *out) {
+CT ct_match_anchors(const float *anchors, int64_t anchor_count, const float *objects, int64_t object_count, double foreground, double background, double best_from, double edge, int32_t *out) {
   return guarded([&] {
     std::vector<float> best_of_object(object_count, 0.f), best_of_anchor(anchor_count, 0.f);
     std::vector<float> all(static_cast<size_t>(anchor_count * object_count));
@@ -80,7 +80,7 @@ CT ct_match_anchors(const float *anchors, int64_t anchor_count, const float *obj
       }
       out[a] = best_of_anchor[a] >= foreground && best >= 0 ? best : best_of_anchor[a] < background ? -1 : -2;
     }
-    if (!keep_best) return;
+    if (best_from > 1) return;
     // An object keeps every anchor that overlaps it as much as its best one; such an anchor goes to the
     // object that it overlaps most, as in Detectron.
     for (int64_t a = 0; a < anchor_count; a++) {
@@ -88,7 +88,7 @@ CT ct_match_anchors(const float *anchors, int64_t anchor_count, const float *obj
       int32_t most = -1;
       for (int64_t o = 0; o < object_count; o++) {
         const float value = all[a * object_count + o];
-        if (value > 0 && value == best_of_object[o]) keeps = true;
+        if (value > 0 && value >= best_from && value == best_of_object[o]) keeps = true;
         if (value > 0 && value == best_of_anchor[a] && most < 0) most = static_cast<int32_t>(o);
       }
       if (keeps) out[a] = most;

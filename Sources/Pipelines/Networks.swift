@@ -82,6 +82,7 @@ extension FasterRCNNSettings {
         proposals.anchorSizes = first.anchorSizes
         proposals.ratios = first.ratios
         proposals.dropOverBorder = first.dropOverBorder
+        proposals.bestIoU = first.bestIoU
         proposals.foregroundIoU = first.foregroundIoU
         proposals.backgroundIoU = first.backgroundIoU
         proposals.sample = first.sample

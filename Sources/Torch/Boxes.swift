@@ -17,13 +17,13 @@ package enum BoxKernels {
     /// For each anchor the index of its object, -1 for background, -2 for ignored.
     ///
     /// An anchor belongs to the object that it overlaps most, from `foreground` on; below `background` it is
-    /// background. With `keepBest` each object also keeps the anchors that overlap it most.
+    /// background. Each object also keeps the anchors that overlap it most, where that is `bestFrom` or more; nil: it does not.
     package static func match(
         anchors: [Float],
         objects: [Float],
         foreground: Double,
         background: Double,
-        keepBest: Bool,
+        bestFrom: Double?,
         _ convention: BoxConvention = .modern,
     ) throws(TorchError) -> [Int32] {
         guard anchors.count % 4 == 0, objects.count % 4 == 0 else {
@@ -40,7 +40,7 @@ package enum BoxKernels {
                 Int64(objects.count / 4),
                 foreground,
                 background,
-                keepBest,
+                bestFrom ?? 2,
                 convention.edge,
                 &matches,
             )

@@ -73,8 +73,8 @@ struct BoxesTests {
         }
     }
 
-    @Test(arguments: [false, true])
-    func `matching is brute force's on 500 random sets, ties included`(keepBest: Bool) throws {
+    @Test(arguments: [nil, 0, 0.3])
+    func `matching is brute force's on 500 random sets, ties included`(bestFrom: Double?) throws {
         var ignored = 0
         var rescued = 0
         for seed in 0..<500 as Range<UInt64> {
@@ -90,10 +90,11 @@ struct BoxesTests {
                 // The first of the objects that it overlaps most.
                 let first = row.firstIndex(of: best) ?? -1
                 let isBestOf = row.indices.contains { object in
-                    row[object] > 0 && row[object] == all.map { $0[object] }.max()
+                    row[object] > 0 && Double(row[object]) >= bestFrom ?? 2
+                        && row[object] == all.map { $0[object] }.max()
                 }
                 if best >= 0.5 { return Int32(first) }
-                if keepBest, isBestOf {
+                if isBestOf {
                     rescued += 1
                     return Int32(first)
                 }
@@ -105,12 +106,15 @@ struct BoxesTests {
                 objects: objects,
                 foreground: 0.5,
                 background: 0.4,
-                keepBest: keepBest,
+                bestFrom: bestFrom,
             )
             #expect(found == expected, "seed \(seed)")
         }
         #expect(ignored > 20)
-        #expect(!keepBest || rescued > 100)
+        #expect(
+            bestFrom == nil ? rescued == 0 : rescued > (bestFrom == 0 ? 100 : 20),
+            "\(rescued)",
+        )
     }
 
     @Test func `an object smaller than every anchor still has one, unless best ones are not kept`()
@@ -118,17 +122,17 @@ struct BoxesTests {
     {
         let anchors: [Float] = [0, 0, 32, 32, 32, 0, 64, 32]
         let objects: [Float] = [40, 10, 42, 12]
-        func match(_ keepBest: Bool) throws -> [Int32] {
+        func match(_ bestFrom: Double?) throws -> [Int32] {
             try BoxKernels.match(
                 anchors: anchors,
                 objects: objects,
                 foreground: 0.5,
                 background: 0.4,
-                keepBest: keepBest,
+                bestFrom: bestFrom,
             )
         }
-        #expect(try match(true) == [-1, 0])
-        #expect(try match(false) == [-1, -1])
+        #expect(try match(0) == [-1, 0])
+        #expect(try match(nil) == [-1, -1])
     }
 
     @Test func `decoding caps growth, clips to the image and drops what is not a number`() throws {
@@ -175,7 +179,7 @@ struct BoxesTests {
                 objects: [],
                 foreground: 0.5,
                 background: 0.4,
-                keepBest: true,
+                bestFrom: 0,
             )
         }
         #expect(throws: TorchError.self) {

@@ -98,8 +98,9 @@ CT ct_channel_moments(ct_tensor x, int64_t *count, double *sum, double *squares)
 
 // Vision (vision.cpp and regions.cpp: the only logic on this side)
 // Boxes are x1 y1 x2 y2. `edge` is what a side has beyond x2 - x1: 0, or 1 where x2 is the last pixel.
-// For each anchor: index of its object, -1 background, -2 ignored.
-CT ct_match_anchors(const float *anchors, int64_t anchor_count, const float *objects, int64_t object_count, double foreground, double background, bool keep_best, double edge, int32_t *out);
+// For each anchor: index of its object, -1 background, -2 ignored. An object also keeps its best anchors, if these overlap it by
+// at least `best_from`; none when that is above 1.
+CT ct_match_anchors(const float *anchors, int64_t anchor_count, const float *objects, int64_t object_count, double foreground, double background, double best_from, double edge, int32_t *out);
 // Sum of the focal loss over [n, a, c] logits; targets [n, a] int32: class, -1 background, -2 ignored.
 CT ct_focal_loss_sum(ct_tensor logits, ct_tensor targets, double alpha, double gamma, ct_tensor *out);
 // Boxes and scores of one image: `levels` pairs of logits [a, c] and deltas [a, 4] with anchors [a, 4].

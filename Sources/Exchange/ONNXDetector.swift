@@ -85,8 +85,15 @@ struct ONNXDetector {
         var merged: [Int: String] = [:]
         for level in fine.reversed() {
             let name = "neck.lateral\(level)"
-            let parts = try weights.plain(name, [channels, widths[level - 2], 1, 1])
-            let lateral = add(name, stages[level - 2], parts, kernel: 1, &graph)
+            let lateral = try neck(
+                name,
+                level,
+                stages[level - 2],
+                inputs: widths[level - 2],
+                kernel: 1,
+                &graph,
+                &weights,
+            )
             guard let above = merged[level + 1] else {
                 merged[level] = lateral
                 continue
@@ -109,14 +116,26 @@ struct ONNXDetector {
             let name = "neck.output\(level)"
             let isOfBackbone = level == 6 && config.coarseLevels == .backbone
             let inputs = isOfBackbone ? widths[3] : channels
-            let parts = try weights.plain(name, [channels, inputs, 3, 3])
             if let input = merged[level] {
-                levels.append(add(name, input, parts, kernel: 3, &graph))
+                levels.append(
+                    try neck(name, level, input, inputs: inputs, kernel: 3, &graph, &weights)
+                )
             } else if let top = isOfBackbone ? stages[3] : levels.last {
                 // Where P6 is made of P5, it reads that as it is, and P7 reads ReLU(P6).
                 let relu = level > 6 && config.coarseLevels == .pyramid
                 let input = relu ? graph.node("\(name).input", "Relu", [top]) : top
-                levels.append(add(name, input, parts, kernel: 3, stride: 2, &graph))
+                levels.append(
+                    try neck(
+                        name,
+                        level,
+                        input,
+                        inputs: inputs,
+                        kernel: 3,
+                        stride: 2,
+                        &graph,
+                        &weights,
+                    )
+                )
             }
         }
         return levels
@@ -128,29 +147,44 @@ struct ONNXDetector {
             ? name : graph.weight(name, [1, 1, 2, 2], [4])
     }
 
-    /// A convolution without a norm and ReLU.
-    private func add(
+    /// A convolution of the pyramid with its norm, the map it makes being of `level`.
+    private func neck(
         _ name: String,
+        _ level: Int,
         _ input: String,
-        _ parts: (weight: [Float], bias: [Float]),
+        inputs: Int,
         kernel: Int,
         stride: Int = 1,
         _ graph: inout ONNXGraph,
-    ) -> String {
-        let outputs = parts.bias.count
-        let inputs = parts.weight.count / (outputs * kernel * kernel)
-        return graph.convolution(
+        _ weights: inout ONNXWeights,
+    ) throws -> String {
+        let channels = config.channels
+        let shape = [channels, inputs, kernel, kernel]
+        let parts = try weights.convolution(name, shape, norm: config.neckNorm)
+        let value = graph.convolution(
             name,
             input,
-            weight: graph.weight(
-                "\(name).weight",
-                parts.weight,
-                [outputs, inputs, kernel, kernel],
-            ),
-            bias: graph.weight("\(name).bias", parts.bias, [outputs]),
+            weight: graph.weight("\(name).weight", parts.weight, shape),
+            bias: graph.weight("\(name).bias", parts.bias, [channels]),
             kernel: kernel,
             stride: stride,
             relu: false,
+        )
+        guard config.neckNorm == .group else { return value }
+        func part(_ part: String) throws -> String {
+            graph.weight(
+                "\(name).norm.\(part)",
+                try weights.floats("\(name).norm.\(part)", [channels]),
+                [channels, 1, 1],
+            )
+        }
+        return groupNorm(
+            "\(name).normed",
+            value,
+            try part("weight"),
+            try part("bias"),
+            level,
+            &graph,
         )
     }
 
@@ -242,9 +276,9 @@ struct ONNXDetector {
         let groups = config.groups
         let size = size(at: level)
         for (part, value) in [("ones", Float(1)), ("zeros", 0)]
-        where !graph.initializers.contains(where: { $0.name == "head.norm.\(part)" }) {
+        where !graph.initializers.contains(where: { $0.name == "group_norm.\(part)" }) {
             _ = graph.weight(
-                "head.norm.\(part)",
+                "group_norm.\(part)",
                 [Float](repeating: value, count: groups),
                 [groups],
             )
@@ -257,7 +291,7 @@ struct ONNXDetector {
         let normed = graph.node(
             "\(name).normed",
             "InstanceNormalization",
-            [rows, "head.norm.ones", "head.norm.zeros"],
+            [rows, "group_norm.ones", "group_norm.zeros"],
             [("epsilon", .real(1e-5))],
         )
         let maps = graph.node(

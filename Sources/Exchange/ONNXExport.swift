@@ -165,14 +165,6 @@ package struct ONNXExport: Sendable {
                 allowed: "retinanet, with the settings of this version",
             )
         }
-        guard config.neckNorm == .none else {
-            throw ExchangeError(
-                file: file,
-                "detector/neckNorm",
-                found: config.neckNorm.rawValue,
-                allowed: "none: the export has no norm in the pyramid",
-            )
-        }
         let unknown = Set((json.object ?? [:]).keys).subtracting(ONNXDetector.fields).sorted()
         guard unknown.isEmpty else {
             throw ExchangeError(

@@ -1,5 +1,6 @@
 // A checkpoint's tensors on their way into a graph: each is read once, and none is forgotten.
 
+import Configs
 import Foundation
 import NN
 
@@ -32,9 +33,32 @@ struct ONNXWeights {
         }
     }
 
-    /// Weight and bias of a convolution without a norm.
-    mutating func plain(_ name: String, _ shape: [Int]) throws -> (weight: [Float], bias: [Float]) {
-        (try floats("\(name).weight", shape), try floats("\(name).bias", [shape[0]]))
+    /// Weight and bias of the convolution at `name`, with the batch norm below it folded in, where there is one.
+    ///
+    /// - Parameter norm: of other norms nothing is read; a convolution before one may have no bias.
+    mutating func convolution(_ name: String, _ shape: [Int], norm: NormChoice) throws -> (
+        weight: [Float], bias: [Float]
+    ) {
+        var weight = try floats("\(name).weight", shape)
+        var bias =
+            norm == .none || has("\(name).bias")
+            ? try floats("\(name).bias", [shape[0]]) : [Float](repeating: 0, count: shape[0])
+        guard norm == .batch else { return (weight, bias) }
+        func values(_ part: String) throws -> [Float] {
+            try floats("\(name).norm.\(part)", [shape[0]])
+        }
+        let (scales, shifts) = (try values("weight"), try values("bias"))
+        let (means, variances) = (try values("running_mean"), try values("running_var"))
+        let row = weight.count / shape[0]
+        for channel in 0..<shape[0] {
+            let scale = Double(scales[channel]) / (Double(variances[channel]) + 1e-5).squareRoot()
+            for place in channel * row..<(channel + 1) * row {
+                weight[place] = Float(Double(weight[place]) * scale)
+            }
+            let centred = Double(bias[channel]) - Double(means[channel])
+            bias[channel] = Float(Double(shifts[channel]) + centred * scale)
+        }
+        return (weight, bias)
     }
 
     /// Weight and bias of one convolution that does what `layer` and its norm do, with the running statistics.

@@ -59,7 +59,7 @@ struct ONNXExportTests {
     }
 
     private static let variants: [(ShuffleMethod, BlockVariant, RetinaNetConfig)] = [
-        (.one, .official, .small), (.two, .mmrazor, .tall),
+        (.one, .official, .small), (.two, .mmrazor, .tall), (.one, .official, .grouped),
     ]
 
     @Test(arguments: variants)

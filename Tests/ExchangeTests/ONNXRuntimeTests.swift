@@ -51,6 +51,13 @@ struct ONNXRuntimeTests {
                 config: .tall,
                 steps: 40,
             ),
+            Case(
+                space: .small,
+                genome: "0,1,3,3,2,2",
+                shuffle: .one,
+                config: .grouped,
+                steps: 40,
+            ),
             // The published network for RetinaNet, with the head of the paper's size.
             Case(
                 space: SearchSpace.named["detnas-300m"] ?? .small,

@@ -152,9 +152,18 @@ extension RetinaNetConfig {
         return config
     }
 
-    /// No norm, levels 2 to 7, as MMRazor's in what else the file depends on.
+    /// Group norm in the pyramid too.
+    static var grouped: RetinaNetConfig {
+        var config = small
+        config.neckNorm = .group
+        return config
+    }
+
+    /// Batch norm in the pyramid and no norm in the head, levels 2 to 7, as MMRazor's in what else the file depends on.
     static var tall: RetinaNetConfig {
         var config = small
+        config.neckNorm = .batch
+        config.normBias = false
         config.headNorm = .none
         config.firstLevel = 2
         config.lastLevel = 7

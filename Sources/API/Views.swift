@@ -113,7 +113,7 @@ extension Candidate {
             "top5": .optional(top5), "loss": .optional(loss), "macs": .int(macs),
             "params": .int(params), "standardError": .optional(standardError),
             "seconds": .optional(seconds), "origin": origin.map { .string($0) } ?? .null,
-            "failure": failure.map { .string($0) } ?? .null,
+            "failure": failure.map { .string($0) } ?? .null, "halted": haltedValue ?? .null,
         ]
     }
 }

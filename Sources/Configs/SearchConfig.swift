@@ -44,6 +44,8 @@ package struct SearchConfig: Hashable, Sendable {
     package var objective = Objective.ap
     /// Where the batch-norm statistics of a candidate come from.
     package var statistics = StatisticsChoice.exact(StatisticsChoice.Exact())
+    /// When a candidate is not worth all search images; nil: each is scored on all of them.
+    package var halving: HalvingConfig?
     /// Images that are evaluated together. With statistics of the batch, these say how many.
     package var evaluationBatch = 8
     /// Architectures that are in generation 0 before any random one, as canonical strings such as
@@ -102,6 +104,7 @@ extension SearchConfig: Fielded {
             Field("limit", \.limit, .optional(.object)),
             Field("objective", \.objective, .choice),
             Field("statistics", \.statistics, .statistics),
+            Field("halving", \.halving, .optional(.object)),
             Field("evaluationBatch", \.evaluationBatch, .int(1...65_536)),
             Field("seeds", \.seeds, .list(.text(1...4096), count: 0...100_000)),
             Field("cacheMegabytes", \.cacheMegabytes, .int(0...1_000_000)),

@@ -113,13 +113,14 @@ extension JobStore {
             try db.execute(
                 sql: """
                     INSERT INTO candidates (job, genome, place, generation, map, map50, loss, macs,
-                        params, standardError, seconds, top1, top5, origin, failure)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        params, standardError, seconds, top1, top5, origin, failure, halted)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT (job, genome) DO UPDATE SET place = excluded.place,
                         generation = excluded.generation, map = excluded.map, map50 = excluded.map50,
                         loss = excluded.loss, standardError = excluded.standardError,
                         seconds = excluded.seconds, top1 = excluded.top1, top5 = excluded.top5,
-                        origin = excluded.origin, failure = excluded.failure
+                        origin = excluded.origin, failure = excluded.failure,
+                        halted = excluded.halted
                     """,
                 arguments: [
                     job.id.rawValue, genome, data["index"]?.int ?? 0,
@@ -127,6 +128,7 @@ extension JobStore {
                     data["loss"]?.double, macs, params, data["standardError"]?.double,
                     data["seconds"]?.double, data["top1"]?.double, data["top5"]?.double,
                     data["origin"]?.string, data["failure"]?.string,
+                    data["halted"]?.canonical,
                 ],
             )
         default:

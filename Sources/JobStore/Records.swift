@@ -42,6 +42,12 @@ package struct Candidate: Codable, Equatable, Sendable, FetchableRecord {
     package var origin: String?
     /// Why it has no score.
     package var failure: String?
+    /// What few images said of it, where it was not scored in full: JSON text.
+    package var halted: String?
+
+    package var haltedValue: JSONValue? {
+        halted.flatMap { try? JSON.read(JSONValue.self, from: Data($0.utf8)) }
+    }
 }
 
 /// An architecture that outlives the search that found it.

@@ -111,5 +111,8 @@ let migrations: DatabaseMigrator = {
                 """
         )
     }
+    migrator.registerMigration("candidates that few images were enough for") { db in
+        try db.execute(sql: "ALTER TABLE candidates ADD COLUMN halted TEXT")
+    }
     return migrator
 }()

@@ -9,8 +9,8 @@ import SearchSpaces
 import Torch
 
 extension ArchitectureSearch {
-    /// What scores paths, and a digest of the images that it scores them on.
-    func scorer() throws -> (scorer: any PathScorer, images: String) {
+    /// What scores paths, what scores them on fewer images first, and a digest of the images that a score is made on.
+    func scorers() throws -> (scorer: any PathScorer, rungs: [Rung], images: String) {
         switch (config.train, config.search) {
         case (.boxes(let train), .boxes(let search)):
             let classes = checkpoint.metadata.classes
@@ -22,18 +22,54 @@ extension ArchitectureSearch {
                 try test.requireDisjoint(from: train, ("test", "train"))
                 try test.requireDisjoint(from: search, ("test", "search"))
             }
-            return (try detectorScorer(train, search), search.digest)
+            let rungs = try rungs(of: search.set.items.count) { images, statistics in
+                try detectorScorer(
+                    train,
+                    search.first(images, seed: context.seed),
+                    statistics,
+                )
+            }
+            return (
+                try detectorScorer(train, search, config.statistics), rungs, search.digest,
+            )
         case (.folder(let train), .folder(let search)):
             let train = try FolderSide(context, train)
             let search = try FolderSide(context, search)
             try search.requireDisjoint(from: train, ("search", "train"))
-            return (try classifierScorer(train, search), search.digest)
+            let rungs = try rungs(of: search.samples.count) { images, statistics in
+                try classifierScorer(
+                    train,
+                    search.first(images, seed: context.seed),
+                    statistics,
+                )
+            }
+            return (
+                try classifierScorer(train, search, config.statistics), rungs, search.digest,
+            )
         default:
             throw RunError.badData("`train` and `search` must both have boxes, or class folders")
         }
     }
 
-    private var cacheBytes: Int { config.cacheMegabytes << 20 }
+    /// The rungs below `count` images. Exact statistics are of as few training images as there are search images.
+    private func rungs(
+        of count: Int,
+        _ scorer: (Int, StatisticsChoice) throws -> any PathScorer,
+    ) throws -> [Rung] {
+        try (config.halving.map(Halving.init)?.rungs(of: count) ?? []).map { images in
+            var statistics = config.statistics
+            if case .exact(var exact) = statistics {
+                exact.images = min(exact.images, images)
+                statistics = .exact(exact)
+            }
+            return Rung(images: images, scorer: try scorer(images, statistics))
+        }
+    }
+
+    /// For each of the scorers.
+    private var cacheBytes: Int {
+        (config.cacheMegabytes << 20) / (config.halving == nil ? 1 : 2)
+    }
 
     private func requireClasses(_ found: [String], _ made: String) throws {
         let classes = checkpoint.metadata.classes
@@ -58,9 +94,11 @@ extension ArchitectureSearch {
         )
     }
 
-    private func detectorScorer(_ train: DetectionData, _ search: DetectionData) throws
-        -> DetectorScorer
-    {
+    private func detectorScorer(
+        _ train: DetectionData,
+        _ search: DetectionData,
+        _ statistics: StatisticsChoice,
+    ) throws -> DetectorScorer {
         let tuned = try checkpoint.finetuning
         try requireClasses(search.set.classNames, "search")
         let device = try Device(parsing: context.device)
@@ -76,16 +114,18 @@ extension ArchitectureSearch {
             calibration: train,
             validation: search,
             image: tuned.image,
-            statistics: config.statistics,
+            statistics: statistics,
             batch: config.evaluationBatch,
             device: device,
             cacheBytes: cacheBytes,
         )
     }
 
-    private func classifierScorer(_ train: FolderSide, _ search: FolderSide) throws
-        -> ClassifierScorer
-    {
+    private func classifierScorer(
+        _ train: FolderSide,
+        _ search: FolderSide,
+        _ statistics: StatisticsChoice,
+    ) throws -> ClassifierScorer {
         guard
             case .success(.pretrain(let trained)) = JobSpec.resolve(
                 kind: .supernetPretrain,
@@ -110,7 +150,7 @@ extension ArchitectureSearch {
             calibration: train,
             validation: search,
             image: trained.image,
-            statistics: config.statistics,
+            statistics: statistics,
             batch: config.evaluationBatch,
             device: device,
             cacheBytes: cacheBytes,

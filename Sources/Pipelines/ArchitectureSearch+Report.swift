@@ -66,6 +66,9 @@ extension ArchitectureSearch {
             "images": .int(Int64(scorer.imageCount)), "top": .array(top),
             "randomPaths": randomPaths(archive),
         ]
+        if config.halving != nil {
+            result.metrics["halving"] = halvings(archive, images: scorer.imageCount)
+        }
         if scorer.prefixes != nil { result.metrics["sharedBlocks"] = sharedBlocks(archive) }
         return result
     }
@@ -122,6 +125,12 @@ extension Candidate {
         data["loss"] = score?.loss.map { .double($0) }
         data["standardError"] = score?.standardError.map { .double($0) }
         data["failure"] = failure.map { .string($0) }
+        data["halted"] = halted.map {
+            [
+                "images": .int(Int64($0.images)), "loss": .double($0.loss),
+                "worseBy": .double($0.worseBy), "standardError": .double($0.standardError),
+            ]
+        }
         return .object(data)
     }
 }

@@ -19,7 +19,7 @@ struct ArchitectureSearch {
         let kind = config.objective.isClassification ? "supernet" : "detector-supernet"
         try checkpoint.check(kinds: [kind], space: nil, shuffle: nil)
         var strategy = try strategy()
-        let (scorer, images) = try scorer()
+        let (scorer, rungs, images) = try scorers()
         let scale = Score.Scale(
             fidelity: "supernet-\(config.objective.rawValue)/\(config.statistics.name)",
             images: images,
@@ -46,17 +46,21 @@ struct ArchitectureSearch {
         while true {
             let asked = try strategy.ask()
             guard let generation = asked.first?.generation else { break }
-            let waiting = asked.filter { !$0.isFinished }
+            func keep(_ candidate: Candidate) throws {
+                try strategy.tell([candidate])
+                try context.journal(Archive.line(candidate))
+                context.emit("candidate.evaluated", candidate.event)
+                progress.advance(to: strategy.archive.count)
+            }
+            let waiting = try survivors(of: asked, rungs, pool, finished: keep)
+                .filter { !$0.isFinished }
             let whole = try pool.evaluate(
                 waiting,
                 inOrderOf: scorer.prefixes.map { _ in { $0.genome.letters } },
             ) {
                 measured($0, scorer, scale)
-            } finished: { candidate in
-                try strategy.tell([candidate])
-                try context.journal(Archive.line(candidate))
-                context.emit("candidate.evaluated", candidate.event)
-                progress.advance(to: strategy.archive.count)
+            } finished: {
+                try keep($0)
             }
             guard whole else { throw RunError.stopped }
             report(generation, strategy.archive, scorer)

@@ -12,7 +12,7 @@ import Torch
 struct FolderSide {
     let folder: ImageFolder
     /// The numbers of its images, ascending.
-    let samples: [Int]
+    private(set) var samples: [Int]
     /// Tells the images apart from any others.
     let digest: String
 
@@ -45,6 +45,14 @@ struct FolderSide {
         }
         samples = chosen
         self.digest = digest
+    }
+
+    /// `count` of the images, those of a smaller number among them.
+    func first(_ count: Int, seed: UInt64) -> FolderSide {
+        var random = CounterRandom(seed: seed, stream: "rung")
+        var part = self
+        part.samples = random.permutation(samples.count).prefix(count).sorted().map { samples[$0] }
+        return part
     }
 
     /// A seeded choice of `count` of the images.

@@ -4,6 +4,7 @@ package import Annotations
 package import Configs
 import Datasets
 import Foundation
+import SearchSpaces
 import Torch
 
 extension RunContext {
@@ -129,6 +130,35 @@ struct DetectionData {
         }
         isVoc = data.lists.allSatisfy(\.isVoc)
         for missing in set.missingFiles(limit: 5) { context.warnOfBroken(missing) }
+    }
+
+    /// `count` of the images, those of a smaller number among them.
+    func first(_ count: Int, seed: UInt64) throws -> DetectionData {
+        var random = CounterRandom(seed: seed, stream: "rung")
+        let ids = set.items.map(\.imageID)
+        let chosen = Set(random.permutation(ids.count).prefix(count).map { ids[$0] })
+        let part = dataset.keeping { chosen.contains($0.id) }
+        do {
+            return DetectionData(
+                dataset: part,
+                set: try DetectionSet(
+                    dataset: part,
+                    imageRoot: set.imageRoot,
+                    purpose: .evaluation,
+                ),
+                digest: "\(digest)/\(count)",
+                isVoc: isVoc,
+            )
+        } catch {
+            throw RunError.badData("\(error)")
+        }
+    }
+
+    private init(dataset: CocoDataset, set: DetectionSet, digest: String, isVoc: Bool) {
+        self.dataset = dataset
+        self.set = set
+        self.digest = digest
+        self.isVoc = isVoc
     }
 
     /// Fails when both sides do not have the same classes in the same order.

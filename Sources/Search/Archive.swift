@@ -15,7 +15,7 @@ package enum ArchiveError: Error, Hashable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .unfinished(let index):
-            "candidate \(index) has neither a score nor a failure; exactly one is needed"
+            "candidate \(index) needs exactly one of a score, a failure and a reason why it was halted"
         case .notFinite(let index, let value):
             "candidate \(index) has \(value) in its score; only finite numbers can be ranked"
         case .repeated(let index, let earlier):
@@ -44,14 +44,17 @@ package struct Archive: Hashable, Sendable {
     /// What is known of `genome`.
     package subscript(genome: Genome) -> Candidate? { places[genome].map { candidates[$0] } }
 
-    /// Adds a candidate that was scored or has failed.
+    /// Adds a candidate that is finished.
     package mutating func append(_ candidate: Candidate) throws(ArchiveError) {
         let index = candidate.index
-        guard (candidate.score == nil) != (candidate.failure == nil) else {
-            throw .unfinished(index: index)
-        }
+        let ends = [candidate.score != nil, candidate.failure != nil, candidate.halted != nil]
+        guard ends.count(where: \.self) == 1 else { throw .unfinished(index: index) }
         if let earlier = places[candidate.genome] ?? indices[index] {
             throw .repeated(index: index, earlier: candidates[earlier].index)
+        }
+        if let halted = candidate.halted {
+            for number in [halted.loss, halted.worseBy, halted.standardError]
+            where !number.isFinite { throw .notFinite(index: index, value: "\(number)") }
         }
         if let score = candidate.score {
             let numbers = [

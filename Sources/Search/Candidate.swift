@@ -70,7 +70,7 @@ package enum Origin: Hashable, Sendable {
     case crossover(of: Int, and: Int)
 }
 
-/// One genome of a search. A strategy makes it; whoever evaluates it adds a score or a failure.
+/// One genome of a search. A strategy makes it; whoever evaluates it adds a score, a failure, or that others are better.
 package struct Candidate: Hashable, Codable, Sendable {
     /// Counts the candidates of the search from 0, in the order in which they were proposed.
     package let index: Int
@@ -82,6 +82,8 @@ package struct Candidate: Hashable, Codable, Sendable {
     package var score: Score?
     /// Why there is no score. The genome is not proposed again.
     package var failure: String?
+    /// Why it was not scored in full. The genome is neither proposed again nor a parent.
+    package var halted: Halted?
 
     package init(
         index: Int,
@@ -91,6 +93,7 @@ package struct Candidate: Hashable, Codable, Sendable {
         origin: Origin,
         score: Score? = nil,
         failure: String? = nil,
+        halted: Halted? = nil,
     ) {
         self.index = index
         self.generation = generation
@@ -99,15 +102,23 @@ package struct Candidate: Hashable, Codable, Sendable {
         self.origin = origin
         self.score = score
         self.failure = failure
+        self.halted = halted
     }
 
-    /// Whether it was scored or has failed.
-    package var isFinished: Bool { score != nil || failure != nil }
+    /// Whether it was scored, has failed or was halted.
+    package var isFinished: Bool { score != nil || failure != nil || halted != nil }
 
     /// This candidate with its score.
     package func scored(_ score: Score) -> Candidate {
         var copy = self
         copy.score = score
+        return copy
+    }
+
+    /// This candidate with what few images said of it.
+    package func halted(_ verdict: Halted) -> Candidate {
+        var copy = self
+        copy.halted = verdict
         return copy
     }
 

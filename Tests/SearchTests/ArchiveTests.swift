@@ -53,6 +53,8 @@ struct ArchiveTests {
         unfinished.score = nil
         var both = candidate(1, [1], value: 0)
         both.failure = "failed"
+        var doubtful = candidate(1, [1], value: 0)
+        doubtful.halted = Halving(images: 2, factor: 2, z: 0).verdicts([[1, 1], [2, 2]])[1]
         var foreign = candidate(1, [1], value: 0)
         foreign.score = Score(value: 1, scale: other)
         for (wrong, error) in [
@@ -60,6 +62,7 @@ struct ArchiveTests {
             (candidate(0, [1], value: 1), .repeated(index: 0, earlier: 0)),
             (candidate(1, [1], value: .nan), .notFinite(index: 1, value: "nan")),
             (unfinished, .unfinished(index: 1)), (both, .unfinished(index: 1)),
+            (doubtful, .unfinished(index: 1)),
             (foreign, .incomparable(index: 1, expected: scale, found: other)),
         ] {
             #expect(throws: error) { try archive.append(wrong) }

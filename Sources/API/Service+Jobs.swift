@@ -7,14 +7,19 @@ internal import JobStore
 internal import Jobs
 internal import Scheduling
 internal import SearchSpaces
+internal import Synchronization
 
 extension Service {
     @Sendable func submitJob(_ request: HTTPRequest) throws -> HTTPReply {
-        let query = try Query(request, allowed: ["dryRun"])
+        let query = try Query(request, allowed: ["dryRun", "measure"])
         let asked = try JobRequest.resolve(body(request)).get()
         let (job, lineage) = try Admission(scheduler).job(for: asked)
         if try query.flag("dryRun") == true {
-            return .now(json(["job": asked.json, "estimate": estimate(asked, lineage)]))
+            let estimate = estimate(asked, lineage)
+            guard try query.flag("measure") ?? true else {
+                return .now(json(["job": asked.json, "estimate": .object(estimate)]))
+            }
+            return measured(job, asked, estimate, request)
         }
         try checkRoom(for: 1)
         let stored = try store.insert([job])[0]
@@ -129,7 +134,7 @@ extension Service {
         let jobs = try Admission(scheduler).jobs(for: asked, id: id)
         if try query.flag("dryRun") == true {
             let estimates = zip(asked.steps, jobs).map { step, job in
-                estimate(step, job.lineage)
+                JSONValue.object(estimate(step, job.lineage))
             }
             return .now(json(["pipeline": asked.json, "estimates": .array(estimates)]))
         }
@@ -177,7 +182,7 @@ extension Service {
     }
 
     /// What the job will cost, as far as arithmetic knows.
-    private func estimate(_ request: JobRequest, _ lineage: Lineage) -> JSONValue {
+    private func estimate(_ request: JobRequest, _ lineage: Lineage) -> [String: JSONValue] {
         var estimate: [String: JSONValue] = [:]
         estimate["space"] = lineage.space?.estimate
         if case .retrain(let config) = request.spec,
@@ -190,7 +195,46 @@ extension Service {
                 "params": .int(architecture.cost.params),
             ]
         }
-        return .object(estimate)
+        return estimate
+    }
+
+    /// Answers a dry run when a worker has tried the job's first steps.
+    private func measured(
+        _ job: Job,
+        _ asked: JobRequest,
+        _ estimate: [String: JSONValue],
+        _ request: HTTPRequest,
+    ) -> HTTPReply {
+        .later { responder in
+            let isWanted = Flag()
+            responder.onClose { isWanted.lower() }
+            let isTaken = self.trials.measure(job, isWanted: { isWanted.isUp }) { file in
+                var estimate = estimate
+                if let error = file.error {
+                    estimate["problem"] = [
+                        "code": .string(error.code), "message": .string(error.message),
+                    ]
+                } else {
+                    var report = file.report?.object ?? [:]
+                    report["peakMemoryBytes"] = file.peakMemoryBytes.map { .int($0) }
+                    report["cores"] = .int(file.cores?.count ?? 0)
+                    report["busyCores"] = .int(file.busyCores ?? 0)
+                    estimate["measured"] = .object(report)
+                }
+                responder.respond(
+                    self.json(["job": asked.json, "estimate": .object(estimate)])
+                )
+            }
+            guard !isTaken else { return }
+            responder.respond(
+                Problem(
+                    429,
+                    "busy",
+                    "Other dry runs are being measured",
+                    "at most \(Trials.most) may wait; ask again, or with measure=false",
+                ).response(to: request)
+            )
+        }
     }
 
     private func checkRoom(for count: Int) throws {
@@ -235,4 +279,13 @@ extension Service {
         guard text.hasPrefix("\"r"), text.hasSuffix("\"") else { return nil }
         return Int(text.dropFirst(2).dropLast())
     }
+}
+
+/// Up until it is lowered.
+private final class Flag: Sendable {
+    private let state = Atomic(true)
+
+    var isUp: Bool { state.load(ordering: .relaxed) }
+
+    func lower() { state.store(false, ordering: .relaxed) }
 }

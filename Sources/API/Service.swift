@@ -22,6 +22,7 @@ package final class Service: Sendable {
 
     let store: JobStore
     let scheduler: Scheduler
+    let trials: Trials
     let limits: Limits
     let version: String
     let log: ServiceLog
@@ -37,6 +38,7 @@ package final class Service: Sendable {
     ) {
         store = scheduler.store
         self.scheduler = scheduler
+        trials = Trials(scheduler)
         self.version = version
         self.limits = limits
         self.log = log

@@ -47,6 +47,9 @@ protocol DetectionHead: Module {
     /// Whether it has batch norms, so that each path needs statistics of its own.
     var hasBatchNorm: Bool { get }
 
+    /// Multiply-adds for one image in evaluation, of levels with so many cells.
+    func macs(_ areas: [Int]) -> Int
+
     /// - Parameter seed: which anchors and regions are sampled, where the loss is on a sample.
     func loss(
         _ levels: [Tensor],

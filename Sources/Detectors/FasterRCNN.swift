@@ -34,6 +34,8 @@ package struct FasterRCNNSettings: Sendable {
         package var ratios: [Double] = [0.5, 1, 2]
         /// Whether anchors that reach over the image's border are left out of training.
         package var dropOverBorder = false
+        /// With less than this IoU an anchor is not a positive for being a box's best.
+        package var bestIoU = 0.0
         package var foregroundIoU = 0.7
         package var backgroundIoU = 0.3
         /// Anchors of an image that the loss is on, and the most of them that are positives.
@@ -105,6 +107,11 @@ struct FasterRCNNHead: DetectionHead {
     }
 
     var hasBatchNorm: Bool { settings.head.norm == .batch }
+
+    func macs(_ areas: [Int]) -> Int {
+        proposals.multipliers * areas.reduce(0, +)
+            + regions.macsPerRegion * settings.proposals.evaluationLimit
+    }
 
     var parameters: [Parameter] { proposals.parameters + regions.parameters }
 

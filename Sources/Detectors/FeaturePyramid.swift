@@ -30,10 +30,10 @@ package struct PyramidSettings: Sendable {
 
 /// Turns stage outputs C2...C5 into levels P`first`...P`last` of one width.
 struct FeaturePyramid: Module {
-    private let first: Int
-    private let laterals: [HeadConvolution]
-    private let outputs: [HeadConvolution]
-    private let convolved: [HeadConvolution]
+    let first: Int
+    let laterals: [HeadConvolution]
+    let outputs: [HeadConvolution]
+    let convolved: [HeadConvolution]
     private let fromBackbone: Bool
     private let relu: Bool
     private let subsampled: Int
@@ -83,6 +83,8 @@ struct FeaturePyramid: Module {
             }
         }
     }
+
+    var levelCount: Int { laterals.count + convolved.count + subsampled }
 
     var parameters: [Parameter] { laterals.parameters + outputs.parameters + convolved.parameters }
 

@@ -39,7 +39,7 @@ struct RegionSampler {
                 objects: boxes,
                 foreground: rule.foregroundIoU,
                 background: rule.foregroundIoU,
-                keepBest: false,
+                bestFrom: nil,
                 settings.convention,
             )
             var random = CounterRandom(seed: seed, stream: "regions", UInt64(image))
@@ -117,6 +117,13 @@ struct RegionHead: Module {
             initial: .normal(deviation: 0.001),
         )
         coder = BoxCoder(weights: head.boxWeights, settings.convention)
+    }
+
+    /// A region's convolutions are over all its cells.
+    var macsPerRegion: Int {
+        let convolved = convolutions.multipliers
+        return convolved * settings.regions.size * settings.regions.size
+            + (multipliers - convolved)
     }
 
     var parameters: [Parameter] {

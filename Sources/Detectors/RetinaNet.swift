@@ -129,6 +129,8 @@ struct RetinaNetHead: DetectionHead {
         }
     }
 
+    func macs(_ areas: [Int]) -> Int { multipliers * areas.reduce(0, +) }
+
     var hasBatchNorm: Bool { false }
 
     var parameters: [Parameter] {
@@ -190,7 +192,7 @@ struct RetinaNetHead: DetectionHead {
                 objects: boxes,
                 foreground: settings.foregroundIoU,
                 background: settings.backgroundIoU,
-                keepBest: true,
+                bestFrom: 0,
                 convention,
             )
             for (anchor, match) in matches.enumerated() {

@@ -85,6 +85,15 @@ package struct RunDirectory: Hashable, Sendable {
         return read(last.errorPath)
     }
 
+    /// What a trial in this folder found out.
+    package func trial() -> TrialFile? { read(trialPath) }
+
+    package func write(_ file: TrialFile) throws {
+        try Files.replace(trialPath, with: JSON.data(file))
+    }
+
+    private var trialPath: String { path + "/trial.json" }
+
     private func size(of path: String) -> Int? {
         var status = stat()
         return stat(path, &status) == 0 ? Int(status.st_size) : nil

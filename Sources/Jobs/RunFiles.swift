@@ -180,3 +180,24 @@ package struct ErrorFile: Codable, Equatable, Sendable {
         self.step = step
     }
 }
+
+/// `trial.json`: what a job would take, or why that could not be measured.
+package struct TrialFile: Codable, Equatable, Sendable {
+    package var report: JSONValue?
+    /// The most memory that the process had at once, bytes.
+    package var peakMemoryBytes: Int?
+    package var error: ErrorFile?
+    /// Where it was measured, and how many of the server's cores had a job then. Filled in by the server.
+    package var cores: [Int]?
+    package var busyCores: Int?
+
+    package init(
+        report: JSONValue? = nil,
+        peakMemoryBytes: Int? = nil,
+        error: ErrorFile? = nil,
+    ) {
+        self.report = report
+        self.peakMemoryBytes = peakMemoryBytes
+        self.error = error
+    }
+}

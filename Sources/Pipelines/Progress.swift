@@ -3,7 +3,7 @@
 import Configs
 import Foundation
 
-/// Counts units of work and tells, at most once a second and at the end, how far it is.
+/// Counts units of work and tells, at most as often as its context wants and at the end, how far it is.
 final class Progress {
     private let context: any RunContext
     private let phase: String
@@ -32,7 +32,7 @@ final class Progress {
 
     func advance(to done: Int) {
         let now = ContinuousClock.now
-        if let last, done < total, now - last < .seconds(1) { return }
+        if let last, done < total, now - last < context.progressInterval { return }
         last = now
         var data: [String: JSONValue] = [
             "phase": .string(phase), "unit": .string(unit), "done": .int(Int64(done)),

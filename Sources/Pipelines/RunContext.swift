@@ -111,6 +111,9 @@ package protocol RunContext: AnyObject, Sendable {
     /// Whether the run shall write a checkpoint and end.
     var stopRequested: Bool { get }
 
+    /// How much time is at least between two events that tell how far the run is.
+    var progressInterval: Duration { get }
+
     /// Appends an event. Any thread may call it.
     func emit(_ type: String, _ data: JSONValue)
 
@@ -138,6 +141,10 @@ package protocol RunContext: AnyObject, Sendable {
 
     /// Binds the calling thread to one of `cores`.
     func pin(to core: Int)
+}
+
+extension RunContext {
+    package var progressInterval: Duration { .seconds(1) }
 }
 
 /// What a finished run leaves.

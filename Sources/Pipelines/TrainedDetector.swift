@@ -227,7 +227,7 @@ struct TrainedDetector {
 
 extension CheckpointMetadata {
     /// How the detector is built, and what its images go through.
-    fileprivate func recipe(_ file: String) throws -> (DetectorConfig, DetectionImage) {
+    func recipe(_ file: String) throws -> (DetectorConfig, DetectionImage) {
         for kind in [JobKind.detectorFinetune, .subnetRetrain] {
             switch JobSpec.resolve(kind: kind, config) {
             case .success(.finetune(let tuned)): return (tuned.detector, tuned.image)

@@ -49,13 +49,23 @@ final class WorkerProcess: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Starts the worker of attempt `n`; what it prints goes to `log`.
+    /// Starts the worker of attempt `n`; what it prints goes to its log.
     static func spawn(
         _ command: WorkerCommand,
         run: RunDirectory,
         attempt n: Int,
     ) throws(FileError) -> WorkerProcess {
-        let arguments = command.arguments + [run.path, "--attempt", "\(n)"]
+        try spawn(command, run, ["--attempt", "\(n)"], log: run.logPath(attempt: n))
+    }
+
+    /// Starts a worker on `run` with more arguments.
+    static func spawn(
+        _ command: WorkerCommand,
+        _ run: RunDirectory,
+        _ more: [String],
+        log: String,
+    ) throws(FileError) -> WorkerProcess {
+        let arguments = command.arguments + [run.path] + more
         let environment = WorkerCommand.environment().map { "\($0.key)=\($0.value)" }
         var pid: pid_t = 0
         let error = withCStrings(arguments) { arguments in
@@ -64,7 +74,7 @@ final class WorkerProcess: Sendable {
                     command.executable,
                     arguments,
                     environment,
-                    run.logPath(attempt: n),
+                    log,
                     &pid,
                 )
             }

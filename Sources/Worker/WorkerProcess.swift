@@ -31,6 +31,49 @@ package enum WorkerProcess {
         }
     }
 
+    /// Measures what the job of a run directory would take, and leaves that there; of the job itself nothing is left.
+    ///
+    /// - Returns: 0, or 1 where not even that could be written.
+    package static func measure(directory path: String) -> Int32 {
+        let directory = RunDirectory(path)
+        do {
+            let job = try directory.readJob()
+            bind(to: job.cores)
+            let scratch = URL(filePath: path).appending(path: "scratch")
+            try Files.makeFolder(scratch.path)
+            defer { try? FileManager.default.removeItem(at: scratch) }
+            do {
+                let trial = Trial(
+                    try inputs(of: job),
+                    seed: UInt64(bitPattern: Int64(job.seed)),
+                    cores: job.cores,
+                    device: job.device,
+                    datasetRoots: job.datasetRoots.map { URL(filePath: $0) },
+                    folder: scratch,
+                ) { core in
+                    _ = withUnsafePointer(to: Int32(core)) { cl_set_affinity($0, 1) }
+                }
+                let report = try trial.run(spec(of: job))
+                try directory.write(
+                    TrialFile(report: .object(report), peakMemoryBytes: peakMemory())
+                )
+            } catch {
+                try directory.write(TrialFile(error: explanation(of: error)))
+            }
+            return 0
+        } catch {
+            FileHandle.standardError.write(Data("detnas worker: \(path): \(error)\n".utf8))
+            return 1
+        }
+    }
+
+    /// The most memory that this process has had in use at once, bytes.
+    private static func peakMemory() -> Int? {
+        var usage = rusage()
+        guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return nil }
+        return usage.ru_maxrss * 1024
+    }
+
     private static func bind(to cores: [Int]) {
         let wanted = cores.map(Int32.init)
         let problem = wanted.withUnsafeBufferPointer {

@@ -17,7 +17,11 @@ struct WorkerCommand: ParsableCommand {
     @Option(help: "Which attempt at the job this is, from 1.")
     var attempt = 1
 
+    @Flag(help: "Only measure what the job would take.")
+    var measure = false
+
     func run() throws {
+        if measure { throw ExitCode(WorkerProcess.measure(directory: directory)) }
         throw ExitCode(WorkerProcess.run(directory: directory, attempt: attempt))
     }
 }

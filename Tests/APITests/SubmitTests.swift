@@ -37,6 +37,48 @@ import Testing
         #expect(try bench.client.json("/v1/jobs")["data"] == [])
     }
 
+    @Test func `a dry run tells what a worker measured, or why it could not`() throws {
+        let bench = try ServerBench()
+        try bench.service.behave(
+            seed: 0,
+            #"""
+            put ../trial.json '{"report":{"parts":[{"name":"training","unit":"steps","total":10,"measured":3,"secondsPerUnit":0.5,"seconds":6}],"seconds":6,"diskBytes":7},"peakMemoryBytes":8}'
+            """#,
+        )
+        let target = "/v1/jobs?dryRun=true"
+        let answer = try bench.client.send("POST", target, body: ServerBench.pretrain)
+        #expect(answer.status == 200)
+        let api = try OpenAPI()
+        #expect(try api.faults(answer.json, api.schema("JobDryRun")) == [])
+        let measured = try #require(answer.json["estimate"]?["measured"])
+        #expect(measured["seconds"] == 6 && measured["peakMemoryBytes"] == 8)
+        #expect(measured["cores"] == 1 && measured["busyCores"] == 0)
+
+        try bench.service.behave(
+            seed: 0,
+            #"""put ../trial.json '{"error":{"code":"bad_data","message":"no images","retriable":false}}'"""#,
+        )
+        let failed = try bench.client.send("POST", target, body: ServerBench.pretrain)
+        #expect(
+            try failed.json["estimate"]?["problem"]
+                == ["code": "bad_data", "message": "no images"]
+        )
+        try bench.service.behave(seed: 0, "exit 3")
+        let died = try bench.client.send("POST", target, body: ServerBench.pretrain)
+        #expect(try died.json["estimate"]?["problem"]?["code"] == "internal")
+        let quick = try bench.client.send(
+            "POST",
+            target + "&measure=false",
+            body: ServerBench.pretrain,
+        )
+        #expect(try quick.json["estimate"]?["problem"] == nil)
+        #expect(try bench.client.json("/v1/jobs")["data"] == [])
+        let left = try? FileManager.default.contentsOfDirectory(
+            atPath: bench.service.folder + "/trials"
+        )
+        #expect(left ?? [] == [])
+    }
+
     @Test(arguments: [
         ("{\"kind\":", "line 1"), ("", "Content-Type"), ("{} {}", "line 1"), ("[1,]", "line 1"),
         ("{\"a\":1,\"a\":2}", "twice"),
@@ -244,6 +286,99 @@ import Testing
         #expect(fault["detail"]?.string?.contains("the cheapest costs \(cheapest) ") == true)
         let met = ServerBench.search(id, ["limit": ["macs": .int(Int64(cheapest))]])
         #expect(try bench.client.send("POST", "/v1/jobs?dryRun=true", body: met).status == 200)
+    }
+
+    @Test func `architectures to search from, and to audit, must be of the space and the limit`()
+        throws
+    {
+        let bench = try ServerBench()
+        let made = try bench.run(
+            "checkpoint final 10 detector-supernet; result",
+            [
+                "kind": "detector.finetune",
+                "spec": [
+                    "train": [
+                        "dataset": "photos", "annotations": "annotations/instances_train.json",
+                    ], "space": "detnas-mini", "training": ["steps": 10],
+                ],
+            ],
+        )
+        let id = try #require(made["outputs"]?["checkpointId"])
+        let space = try #require(SearchSpace.named["detnas-mini"])
+        let (cheap, dear) = (space.cheapest(), space.dearest())
+        let least = Int64(space.cost(of: cheap).macs)
+        let seeds = try bench.refuse(
+            ServerBench.search(
+                id,
+                [
+                    "limit": ["macs": .int(least)],
+                    "seeds": [.string("\(cheap)"), .string("\(dear)"), "0,1,2"],
+                ],
+            )
+        )
+        #expect(seeds.keys.sorted() == ["/spec/seeds/1", "/spec/seeds/2"])
+        #expect(seeds["/spec/seeds/1"]?["allowed"]?.string == "<= \(least)")
+        let many = try bench.refuse(
+            ServerBench.search(
+                id,
+                [
+                    "population": 1, "parents": 1, "mutation": 0, "crossover": 0,
+                    "seeds": [.string("\(cheap)"), .string("\(dear)")],
+                ],
+            )
+        )
+        #expect(many["/spec/seeds"]?["code"] == "conflict")
+
+        func audit(_ architectures: JSONValue) -> JSONValue {
+            let list: [String: JSONValue] = [
+                "dataset": "photos", "annotations": "annotations/instances_train.json",
+            ]
+            func half(_ role: JSONValue) -> JSONValue {
+                .object(list.merging(["part": ["role": role]]) { $1 })
+            }
+            return [
+                "kind": "search.audit",
+                "spec": [
+                    "checkpoint": id, "train": half("weights"), "search": half("architecture"),
+                    "architectures": architectures, "training": ["steps": 1],
+                ],
+            ]
+        }
+        let short = try bench.refuse(
+            audit([
+                "kind": "genomes",
+                "genomes": [.string("\(cheap)"), "0,1", .string("\(dear)")],
+            ])
+        )
+        #expect(short.keys.sorted() == ["/spec/architectures/genomes/1"])
+        func found(_ space: SearchSpace, seed: Int) throws -> JSONValue {
+            let genome = space.cheapest()
+            let architecture = try Architecture(space: space, genome: genome)
+            let json = String(decoding: try JSONEncoder().encode(space), as: UTF8.self)
+            _ = try bench.run(
+                "result_found '\(genome)' '\(json)' '\(architecture.hash)'",
+                seed: seed,
+            )
+            return .string(architecture.hash)
+        }
+        let own = try found(space, seed: 1)
+        let other = try found(try #require(SearchSpace.named["detnas-300m"]), seed: 2)
+        let strange = try bench.refuse(audit(["kind": "baseline", "architecture": other]))
+        #expect(strange["/spec/architectures/architecture"]?["code"] == "conflict")
+        let mixed = try bench.refuse(
+            audit(["kind": "references", "ids": [own, other, "arch_0000000000000000"]])
+        )
+        #expect(
+            mixed.mapValues { $0["code"] } == [
+                "/spec/architectures/ids/1": "conflict", "/spec/architectures/ids/2": "not_found",
+            ]
+        )
+        let taken = try bench.client.send(
+            "POST",
+            "/v1/jobs?dryRun=true",
+            body: audit(["kind": "baseline", "architecture": own]),
+        )
+        #expect(taken.status == 200, "\(taken.text)")
     }
 
     @Test func `a queue that is full takes nothing more`() throws {

@@ -132,4 +132,15 @@ struct CostTests {
         let mmrazor = space.with(block: .mmrazor)
         #expect(mmrazor.costTable(.macs(.classifier), height: side, width: side).maximum > 0)
     }
+
+    @Test func `ten thousand costs a second are an easy thing`() throws {
+        let space = try #require(SearchSpace.named["detnas-1.3g"])
+        let table = space.costTable(height: 800, width: 1344)
+        var random = CounterRandom(seed: 1)
+        let genomes = (0..<20_000).map { _ in space.uniform(using: &random) }
+        let start = ContinuousClock.now
+        let sum = genomes.reduce(0) { $0 + table.cost(of: $1) }
+        #expect(start.duration(to: .now) < .seconds(2))
+        #expect((table.minimum...table.maximum).contains(sum / genomes.count))
+    }
 }

@@ -249,7 +249,7 @@ extension Service {
         }
     }
 
-    private func show(
+    func show(
         _ job: Job,
         status: Int = 200,
         _ fields: [(String, String)] = [],
@@ -270,7 +270,7 @@ extension Service {
         HTTPResponse(status: 304, headers: HTTPHeaders([("ETag", etag(job))]))
     }
 
-    private func etag(_ job: Job) -> String { "\"r\(job.revision)\"" }
+    func etag(_ job: Job) -> String { "\"r\(job.revision)\"" }
 
     /// The revision that the client has, by its If-None-Match.
     private func revision(in request: HTTPRequest) -> Int? {

@@ -38,7 +38,7 @@ extension Job {
         view["submittedSpec"] = submittedSpec
         view["revision"] = .int(revision)
         view["lastSeq"] = .int(lastSeq)
-        view["desiredState"] = cancel == nil ? nil : "cancelled"
+        view["desiredState"] = cancel != nil ? "cancelled" : pause == true ? "paused" : nil
         view["runningSeconds"] = .double(runningSeconds(at: now))
         view["notBefore"] = notBefore.map(JSONValue.time)
         view["placement"] = ["cores": .array(placement.map { .int($0) })]

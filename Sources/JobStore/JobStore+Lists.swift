@@ -15,6 +15,7 @@ extension JobStore {
     ) throws -> Page<Job> {
         try database.read { db in
             var filter = Filter()
+            filter.add("deletedAt IS NULL")
             filter.among("state", states.map(\.rawValue))
             filter.among("kind", kinds.map(\.rawValue))
             if let after { filter.add("number < ?", after.number) }
@@ -163,7 +164,10 @@ extension JobStore {
             else { return nil }
             let documents = try String.fetchAll(
                 db,
-                sql: "SELECT document FROM jobs WHERE pipeline = ? ORDER BY number",
+                sql: """
+                    SELECT document FROM jobs WHERE pipeline = ? AND deletedAt IS NULL
+                    ORDER BY number
+                    """,
                 arguments: [id],
             )
             return (pipeline, try decode(documents))

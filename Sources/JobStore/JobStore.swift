@@ -144,7 +144,10 @@ extension JobStore {
     package func jobs(in states: Set<JobState>) throws -> [Job] {
         try database.read { db in
             let marks = databaseQuestionMarks(count: states.count)
-            let sql = "SELECT document FROM jobs WHERE state IN (\(marks)) ORDER BY number"
+            let sql = """
+                SELECT document FROM jobs WHERE state IN (\(marks)) AND deletedAt IS NULL
+                ORDER BY number
+                """
             return try decode(
                 String.fetchAll(
                     db,
@@ -160,7 +163,9 @@ extension JobStore {
         try database.read { db in
             let rows = try Row.fetchAll(
                 db,
-                sql: "SELECT state, COUNT(*) AS n FROM jobs GROUP BY state",
+                sql: """
+                    SELECT state, COUNT(*) AS n FROM jobs WHERE deletedAt IS NULL GROUP BY state
+                    """,
             )
             return rows.reduce(into: [:]) { counts, row in
                 if let state = JobState(rawValue: row["state"]) { counts[state] = row["n"] }
@@ -171,7 +176,7 @@ extension JobStore {
     func fetch(_ id: JobID, _ db: Database) throws -> Job? {
         let text = try String.fetchOne(
             db,
-            sql: "SELECT document FROM jobs WHERE id = ?",
+            sql: "SELECT document FROM jobs WHERE id = ? AND deletedAt IS NULL",
             arguments: [id.rawValue],
         )
         return try text.map { try JSON.read(Job.self, from: Data($0.utf8)) }

@@ -114,5 +114,14 @@ let migrations: DatabaseMigrator = {
     migrator.registerMigration("candidates that few images were enough for") { db in
         try db.execute(sql: "ALTER TABLE candidates ADD COLUMN halted TEXT")
     }
+    migrator.registerMigration("jobs that were deleted") { db in
+        // Their rows stay: what they made may outlive them.
+        try db.execute(
+            sql: """
+                ALTER TABLE jobs ADD COLUMN deletedAt TEXT;
+                ALTER TABLE jobs ADD COLUMN keepsFiles BOOLEAN NOT NULL DEFAULT 0;
+                """
+        )
+    }
     return migrator
 }()

@@ -21,8 +21,12 @@ package struct Backoff: Sendable {
 extension Job {
     /// The first event of a job's log.
     package mutating func submitted(at now: Date) -> [NewEvent] {
-        phase = needs.isEmpty ? JobPhase.waitingForCores : JobPhase.waitingForDependency
+        phase = phaseOfWaiting
         return [stateEvent(from: nil, at: now)]
+    }
+
+    private var phaseOfWaiting: String {
+        needs.isEmpty ? JobPhase.waitingForCores : JobPhase.waitingForDependency
     }
 
     /// A worker is about to be started on `cores`.
@@ -78,7 +82,7 @@ extension Job {
         case .cancelled:
             return try finish(.cancelled, at: now)
         case .again(let cause, let failure):
-            try state.move(to: .queued)
+            try state.move(to: pause == true ? .paused : .queued)
             phase = JobPhase.recovering
             if cause != "stopped", cause != "shutdown", cause != "superseded" { crashes = record }
             var interruption: [String: JSONValue] = [
@@ -93,6 +97,10 @@ extension Job {
                 interruption["message"] = .string(failure.message)
                 interruption["retryInSeconds"] = .double(delay)
                 interruption["attemptsLeft"] = .int(limits.maxAttempts - failures)
+            }
+            if state == .paused {
+                phase = JobPhase.paused
+                pause = nil
             }
             return [
                 NewEvent(EventType.interrupted, interruption, at: now),
@@ -121,6 +129,67 @@ extension Job {
             phase = JobPhase.cancelling
             return [stateEvent(from: .running, at: now)]
         }
+    }
+
+    /// Someone asks to pause. A job without a worker is paused at once, another is told to write a checkpoint and end.
+    /// - Throws: when the job has ended, or is being cancelled.
+    package mutating func requestPause(at now: Date) throws(JobError) -> [NewEvent] {
+        let old = state
+        switch state {
+        case .paused:
+            return []
+        case .queued:
+            try state.move(to: .paused)
+            phase = JobPhase.paused
+            notBefore = nil
+            return [stateEvent(from: old, at: now)]
+        case .running where cancel == nil:
+            guard pause != true else { return [] }
+            pause = true
+            phase = JobPhase.pausing
+            return [stateEvent(from: old, at: now)]
+        case .running, .succeeded, .failed, .cancelled:
+            throw .illegalMove(from: state, to: .paused)
+        }
+    }
+
+    /// Someone asks to go on. One whose worker is still writing its checkpoint goes on after that.
+    /// - Throws: when the job has ended.
+    package mutating func requestResume(at now: Date) throws(JobError) -> [NewEvent] {
+        let old = state
+        switch state {
+        case .queued:
+            return []
+        case .running:
+            guard pause == true else { return [] }
+            pause = nil
+            phase = JobPhase.stopping
+            return [stateEvent(from: old, at: now)]
+        case .paused:
+            try state.move(to: .queued)
+            phase = phaseOfWaiting
+            return [stateEvent(from: old, at: now)]
+        case .succeeded, .failed, .cancelled:
+            throw .illegalMove(from: state, to: .queued)
+        }
+    }
+
+    /// Someone asks to try an ended job again. Its failures and running time are forgotten.
+    ///
+    /// - Parameter restart: where it begins; nil: at the newest checkpoint.
+    /// - Throws: when the job has not ended, or has succeeded.
+    package mutating func retry(_ restart: Restart?, at now: Date) throws(JobError) -> [NewEvent] {
+        let old = state
+        guard state == .failed || state == .cancelled else {
+            throw .illegalMove(from: state, to: .queued)
+        }
+        try state.move(to: .queued)
+        phase = phaseOfWaiting
+        (cancel, pause, failure, endedAt, notBefore) = (nil, nil, nil, nil, nil)
+        (crashes, reached, progress) = (nil, nil, nil)
+        (failures, runSeconds) = (0, 0)
+        self.restart = restart ?? self.restart
+        return [stateEvent(from: old, at: now)]
     }
 
     /// A job that this one needs ended without success, or left nothing that the spec can use.
@@ -177,7 +246,9 @@ extension Job {
         let data = event.data
         switch event.type {
         case EventType.progress:
-            if let phase = data["phase"]?.string, cancel == nil { self.phase = phase }
+            if let phase = data["phase"]?.string, cancel == nil, pause != true {
+                self.phase = phase
+            }
             guard let unit = data["unit"]?.string, let done = data["done"]?.int,
                 let total = data["total"]?.int
             else { return }

@@ -64,6 +64,19 @@ package struct JobFailure: Codable, Equatable, Sendable {
     }
 }
 
+/// A place to begin again.
+package struct Restart: Codable, Equatable, Sendable {
+    /// What these epochs and those before them left is not used.
+    package var afterEpoch: Int
+    /// The checkpoint to go on from; nil: from the beginning.
+    package var checkpoint: InputCheckpoint?
+
+    package init(afterEpoch: Int, checkpoint: InputCheckpoint? = nil) {
+        self.afterEpoch = afterEpoch
+        self.checkpoint = checkpoint
+    }
+}
+
 /// One worker process's run, from its start to its end.
 package struct Attempt: Codable, Equatable, Sendable {
     package var job: JobID
@@ -120,6 +133,10 @@ package struct Job: Codable, Equatable, Sendable {
     package var state = JobState.queued
     package var phase = JobPhase.waitingForCores
     package var cancel: CancelMode?
+    /// Whether it shall be paused as soon as its worker has written a checkpoint.
+    package var pause: Bool?
+    /// Where the next attempt begins, when not at the newest checkpoint.
+    package var restart: Restart?
     /// Counts the changes of this value.
     package var revision = 0
     /// The number of its newest event.

@@ -40,6 +40,8 @@ package enum JobPhase {
     package static let recovering = "recovering"
     package static let starting = "starting"
     package static let cancelling = "cancelling"
+    package static let pausing = "pausing"
+    package static let paused = "paused"
     package static let stopping = "stopping"
     package static let stalled = "stalled"
     /// Of a terminal job: nothing.

@@ -64,8 +64,10 @@ package struct RunDirectory: Hashable, Sendable {
 
     /// The newest checkpoint to resume from: of the highest epoch whose `checkpoint.json` is whole and whose
     /// file is there with the right size. (Whoever loads it checks the hash.)
-    package func newestCheckpoint() -> CheckpointFile? {
-        for epoch in epochs().reversed() {
+    ///
+    /// - Parameter first: what this epoch and those before it left does not count.
+    package func newestCheckpoint(after first: Int = 0) -> CheckpointFile? {
+        for epoch in epochs().reversed() where epoch.number > first {
             guard let file: CheckpointFile = read(epoch.checkpointPath),
                 let path = resolve(file.path), size(of: path) == file.bytes
             else { continue }
@@ -84,6 +86,14 @@ package struct RunDirectory: Hashable, Sendable {
         guard let last = epochs().last, last.number > epoch else { return nil }
         return read(last.errorPath)
     }
+
+    /// Asks the worker for a checkpoint after its step.
+    package func orderCheckpoint() throws { try Files.replace(checkpointOrder, with: Data()) }
+
+    /// Whether a checkpoint was asked for; it no longer is then.
+    package func takeCheckpointOrder() -> Bool { unlink(checkpointOrder) == 0 }
+
+    private var checkpointOrder: String { path + "/checkpoint-order" }
 
     /// What a trial in this folder found out.
     package func trial() -> TrialFile? { read(trialPath) }

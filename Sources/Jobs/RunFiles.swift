@@ -17,6 +17,7 @@ package struct JobFile: Codable, Equatable, Sendable {
     package var inputs: JobInputs
     /// Absolute paths; a data set is a folder in one of them.
     package var datasetRoots: [String]
+    package var restart: Restart?
 
     package init(job: Job, cores: [Int], inputs: JobInputs, datasetRoots: [String]) {
         id = job.id
@@ -25,6 +26,7 @@ package struct JobFile: Codable, Equatable, Sendable {
         device = job.device
         self.cores = cores
         spec = job.spec
+        restart = job.restart
         self.inputs = inputs
         self.datasetRoots = datasetRoots
     }

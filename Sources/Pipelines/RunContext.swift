@@ -111,6 +111,9 @@ package protocol RunContext: AnyObject, Sendable {
     /// Whether the run shall write a checkpoint and end.
     var stopRequested: Bool { get }
 
+    /// Whether a checkpoint was asked for since this was asked last.
+    func takeCheckpointOrder() -> Bool
+
     /// How much time is at least between two events that tell how far the run is.
     var progressInterval: Duration { get }
 
@@ -144,6 +147,7 @@ package protocol RunContext: AnyObject, Sendable {
 }
 
 extension RunContext {
+    package func takeCheckpointOrder() -> Bool { false }
     package var progressInterval: Duration { .seconds(1) }
 }
 

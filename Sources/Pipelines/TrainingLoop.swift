@@ -96,7 +96,8 @@ struct TrainingLoop {
                 try save(done)
                 throw RunError.stopped
             }
-            if isDue(done, since: lastCheckpoint) {
+            let isOrdered = context.takeCheckpointOrder()
+            if isDue(done, since: lastCheckpoint) || isOrdered && done < config.steps {
                 try requireFinite(step, batch)
                 try save(done)
                 lastCheckpoint = .now

@@ -59,6 +59,7 @@ package final class Scheduler: @unchecked Sendable {
     /// not run.
     package func start() throws {
         try control.sync {
+            try store.removeLeftovers()
             for job in try store.jobs(in: [.running]) { try recover(job) }
             pass()
         }
@@ -77,6 +78,48 @@ package final class Scheduler: @unchecked Sendable {
             }
             self.pass()
         }
+        return job
+    }
+
+    /// Asks a job to write a checkpoint and give its cores back. A waiting one is paused when this returns.
+    /// - Throws: `JobError` when it has ended, `StoreError` when there is none.
+    package func pause(_ id: JobID) throws -> Job {
+        let job = try store.change(id) { try $0.requestPause(at: Date()) }
+        control.async {
+            if job.pause == true { self.running[id]?.supervisor.ask(.pause) }
+            self.pass()
+        }
+        return job
+    }
+
+    /// Lets a paused job go on when it is its turn.
+    /// - Throws: as `pause`.
+    package func resume(_ id: JobID) throws -> Job {
+        let job = try store.change(id) { try $0.requestResume(at: Date()) }
+        wake()
+        return job
+    }
+
+    /// Where a job that is tried again begins.
+    package enum RetryPoint: Sendable {
+        /// At its newest checkpoint.
+        case latest
+        case start
+        case checkpoint(InputCheckpoint)
+    }
+
+    /// Puts a failed or cancelled job into the queue again.
+    /// - Throws: `JobError` when it is neither, `StoreError` when there is none.
+    package func retry(_ id: JobID, from point: RetryPoint) throws -> Job {
+        let last = store.runDirectory(of: id).epochs().last?.number ?? 0
+        let restart: Restart? =
+            switch point {
+            case .latest: nil
+            case .start: Restart(afterEpoch: last)
+            case .checkpoint(let file): Restart(afterEpoch: last, checkpoint: file)
+            }
+        let job = try store.change(id) { try $0.retry(restart, at: Date()) }
+        wake()
         return job
     }
 
@@ -126,6 +169,7 @@ package final class Scheduler: @unchecked Sendable {
             supervisor.settle(.unknown, attempt: attempt, wish: .work)
             return
         }
+        if job.pause == true { supervisor.ask(.pause) }
         if let mode = job.cancel { supervisor.ask(.cancel, now: mode == .now) }
         pool.take(job.placement)
         occupy(supervisor) { $0.adopt(process, attempt) }

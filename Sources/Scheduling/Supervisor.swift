@@ -66,7 +66,11 @@ final class Supervisor: @unchecked Sendable {
         var attempt: Attempt
         do {
             let job = try store.change(id) { job in
-                try job.begin(on: cores, from: run.newestCheckpoint(), at: Date())
+                try job.begin(
+                    on: cores,
+                    from: run.newestCheckpoint(after: job.restart?.afterEpoch ?? 0),
+                    at: Date(),
+                )
             }
             attempt = Attempt(
                 job: id,

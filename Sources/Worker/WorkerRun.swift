@@ -19,6 +19,7 @@ final class WorkerRun: RunContext, @unchecked Sendable {
     let device: String
     let datasetRoots: [URL]
     let epoch: Epoch
+    private let restart: Restart?
     private let events: EventLog
     private let journalFile: FileHandle
     private let lock = NSLock()
@@ -30,6 +31,7 @@ final class WorkerRun: RunContext, @unchecked Sendable {
         cores = job.cores
         device = job.device
         datasetRoots = job.datasetRoots.map { URL(filePath: $0) }
+        restart = job.restart
         self.epoch = epoch
         events = try EventLog(epoch)
         guard FileManager.default.createFile(atPath: epoch.candidatesPath, contents: nil),
@@ -126,28 +128,39 @@ final class WorkerRun: RunContext, @unchecked Sendable {
     }
 
     func resumable() throws -> URL? {
-        guard let file = epoch.run.newestCheckpoint(), let path = epoch.run.resolve(file.path)
-        else {
-            return nil
-        }
-        guard try SHA256.digest(file: URL(filePath: path)).hex == file.sha256 else {
+        let newest = epoch.run.newestCheckpoint(after: restart?.afterEpoch ?? 0)
+        if let newest, let path = epoch.run.resolve(newest.path) {
+            if try isWhole(path, newest.sha256) { return URL(filePath: path) }
             emit(
                 "warning",
                 [
                     "code": "damaged_checkpoint",
                     "message": .string(
-                        "\(file.path) is not what was written; the run starts from its beginning"
+                        "\(newest.path) is not what was written; the run starts from its beginning"
                     ),
                 ],
             )
             return nil
         }
-        return URL(filePath: path)
+        guard let asked = restart?.checkpoint else { return nil }
+        guard try isWhole(asked.path, asked.sha256) else {
+            throw RunError.badCheckpoint("\(asked.path) is not the file that was named")
+        }
+        return URL(filePath: asked.path)
     }
+
+    private func isWhole(_ path: String, _ sha256: String) throws -> Bool {
+        try SHA256.digest(file: URL(filePath: path)).hex == sha256
+    }
+
+    func takeCheckpointOrder() -> Bool { epoch.run.takeCheckpointOrder() }
 
     func earlierCandidates() throws -> [Data] {
         // Each attempt begins by writing down what it found, so the longest journal holds them all.
-        try epoch.run.epochs().filter { $0.number < epoch.number }.map { earlier in
+        let first = restart?.afterEpoch ?? 0
+        return try epoch.run.epochs().filter {
+            $0.number > first && $0.number < epoch.number
+        }.map { earlier in
             let path = earlier.candidatesPath
             guard FileManager.default.fileExists(atPath: path) else { return [] }
             let data = try Data(contentsOf: URL(filePath: path))

@@ -70,6 +70,45 @@ private func running(maxAttempts: Int = 3, reached: Int? = nil) throws -> Job {
         #expect(try running().verdict(on: end) == .succeeded(JobOutputs()))
     }
 
+    @Test func `a job that is paused while its worker fails is paused, and the failure counts`()
+        throws
+    {
+        var job = try running()
+        _ = try job.requestPause(at: noon)
+        #expect(job.phase == JobPhase.pausing)
+        let crash = WorkerEnd(exit: .code(3), wish: .pause)
+        _ = try job.settle(crash, ranUntil: noon, at: noon)
+        #expect(job.state == .paused && job.failures == 1 && job.pause == nil)
+        _ = try job.requestResume(at: noon)
+        #expect(job.state == .queued)
+
+        var slow = try running()
+        _ = try slow.requestPause(at: noon)
+        _ = try slow.settle(
+            WorkerEnd(exit: .signal(9), wish: .pause),
+            ranUntil: noon,
+            at: noon,
+        )
+        #expect(slow.state == .paused && slow.failures == 0)
+    }
+
+    @Test func `a retry forgets failures and time, and nothing else may be retried`() throws {
+        var job = try running(maxAttempts: 1, reached: 4)
+        #expect(throws: JobError.illegalMove(from: .running, to: .queued)) {
+            _ = try job.retry(nil, at: noon)
+        }
+        _ = try job.settle(
+            WorkerEnd(exit: .code(3)),
+            ranUntil: noon + 50,
+            at: noon + 50,
+        )
+        #expect(job.state == .failed && job.runSeconds == 50)
+        _ = try job.retry(Restart(afterEpoch: 1), at: noon + 60)
+        #expect(job.state == .queued && job.failures == 0 && job.runSeconds == 0)
+        #expect(job.failure == nil && job.crashes == nil && job.endedAt == nil)
+        #expect(job.restart == Restart(afterEpoch: 1))
+    }
+
     @Test func `a stop that was asked for is no failure`() throws {
         let job = try running(maxAttempts: 1)
         let stopped = WorkerExit.code(ExitCode.stopped)

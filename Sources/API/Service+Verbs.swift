@@ -1,0 +1,202 @@
+// What can be asked of a job: pause, resume, retry, a checkpoint now, another name or priority, to be forgotten.
+
+internal import Configs
+internal import Foundation
+internal import HTTP
+internal import JobStore
+internal import Jobs
+internal import Scheduling
+
+extension Service {
+    @Sendable func pauseJob(_ request: HTTPRequest) throws -> HTTPReply {
+        try verb(request, "pause") { try self.scheduler.pause($0.id) }
+    }
+
+    @Sendable func resumeJob(_ request: HTTPRequest) throws -> HTTPReply {
+        try verb(request, "resume") { try self.scheduler.resume($0.id) }
+    }
+
+    /// From where is told by `from`: `latest`, `start`, or the id of a checkpoint of the kind that the job makes.
+    @Sendable func retryJob(_ request: HTTPRequest) throws -> HTTPReply {
+        let point = try retryPoint(request)
+        return try verb(request, "retry") { try self.scheduler.retry($0.id, from: point) }
+    }
+
+    /// A checkpoint after the step at hand. A search keeps every candidate anyway.
+    @Sendable func checkpointJob(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        try requireEmpty(request)
+        let job = try current(request)
+        let kinds: Set<JobKind> = [
+            .supernetPretrain, .detectorFinetune, .subnetRetrain, .searchAudit,
+        ]
+        guard job.state == .running, kinds.contains(job.kind) else {
+            throw Problem(
+                409,
+                "invalid_transition",
+                "The job cannot do that now",
+                kinds.contains(job.kind)
+                    ? "the job is \(job.state.rawValue); only a running one writes checkpoints"
+                    : "a \(job.kind.rawValue) has no checkpoints; what it has done is on the disk",
+                more: ["state": .string(job.state.rawValue)],
+            )
+        }
+        try store.runDirectory(of: job.id).orderCheckpoint()
+        told(request, "checkpoint", job)
+        return .now(try show(job, status: 202))
+    }
+
+    /// Name, labels, priority and limits, also of a running job.
+    @Sendable func patchJob(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        let asked = try body(request)
+        let job = try current(request)
+        var patch = JobPatch()
+        patch.name = job.name
+        patch.labels = job.labels
+        patch.priority = job.priority
+        patch.limits.maxSeconds = job.limits.maxSeconds
+        patch.limits.maxAttempts = job.limits.maxAttempts
+        let merged = try patch.merged(with: asked).get()
+        let known = job.revision
+        let after = try store.change(job.id) { job in
+            // Another change came in between: only what was asked for is overwritten, so that is no conflict, unless
+            // the client named the revision that it knows.
+            if request.headers["If-Match"] != nil, job.revision != known {
+                throw Problem.stale(job)
+            }
+            job.name = merged.name
+            job.labels = merged.labels
+            job.priority = merged.priority
+            job.limits = JobBudget(
+                maxSeconds: merged.limits.maxSeconds,
+                maxAttempts: merged.limits.maxAttempts,
+            )
+            return []
+        }
+        scheduler.wake()
+        told(request, "patch", after)
+        return .now(try show(after))
+    }
+
+    /// Forgets an ended job: its events, candidates and, unless `artifacts=keep`, its files. Architectures stay.
+    @Sendable func deleteJob(_ request: HTTPRequest) throws -> HTTPReply {
+        let query = try Query(request, allowed: ["artifacts"])
+        if let text = query["artifacts"], text != "keep", text != "delete" {
+            throw Problem.badQuery("artifacts", text, allowed: "keep, delete")
+        }
+        let job = try current(request)
+        guard job.state.isTerminal else {
+            throw Problem(
+                409,
+                "invalid_transition",
+                "The job cannot do that now",
+                "the job is \(job.state.rawValue): cancel it first",
+                more: ["state": .string(job.state.rawValue)],
+            )
+        }
+        let users = try store.users(of: job.id)
+        guard users.isEmpty else {
+            throw Problem(
+                409,
+                "referenced",
+                "Other jobs need this one",
+                "\(users.count) unfinished jobs need what it made, among them "
+                    + users.prefix(3).map(\.rawValue).joined(separator: ", "),
+                more: ["by": .array(users.prefix(100).map { .string($0.rawValue) })],
+            )
+        }
+        try store.delete(job.id, keepsFiles: query["artifacts"] == "keep")
+        told(request, "delete", job)
+        return .now(HTTPResponse(status: 204))
+    }
+
+    private func verb(
+        _ request: HTTPRequest,
+        _ name: String,
+        _ act: (Job) throws -> Job,
+    ) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        if name != "retry" { try requireEmpty(request) }
+        let before = try current(request)
+        let after = try act(before)
+        told(request, name, before)
+        // Nothing moved: what was asked for already is.
+        return .now(try show(after, status: after.revision == before.revision ? 200 : 202))
+    }
+
+    /// The job, of the revision that the client knows, if it names one.
+    private func current(_ request: HTTPRequest) throws -> Job {
+        let job = try job(request)
+        guard let known = request.headers["If-Match"], known != "*" else { return job }
+        let tags = known.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        guard tags.contains(etag(job)) else { throw Problem.stale(job) }
+        return job
+    }
+
+    private func requireEmpty(_ request: HTTPRequest) throws {
+        guard try request.body.isEmpty || body(request) == [:] else {
+            throw Violations([
+                Violation("", .notAllowed, "this takes no content", allowed: "nothing, or {}")
+            ])
+        }
+    }
+
+    private func retryPoint(_ request: HTTPRequest) throws -> Scheduler.RetryPoint {
+        guard !request.body.isEmpty else { return .latest }
+        let asked = try body(request)
+        let allowed = "\"latest\", \"start\", or the id of a checkpoint"
+        guard let members = asked.object else {
+            throw Violations([
+                Violation("", .wrongType, "found \(asked.typeName)", allowed: "an object")
+            ])
+        }
+        if let other = members.keys.filter({ $0 != "from" }).min() {
+            throw Violations([
+                Violation(
+                    "/\(other)",
+                    .unknownField,
+                    "there is no field \"\(other.prefix(100))\"",
+                    allowed: "from",
+                )
+            ])
+        }
+        switch members["from"] {
+        case nil, "latest": return .latest
+        case "start": return .start
+        case .some(let value):
+            guard let id = value.string, let found = try store.checkpoint(id),
+                found.job == (try job(request)).id,
+                let path = store.runDirectory(of: found.job).resolve(found.path)
+            else {
+                throw Violations([
+                    Violation(
+                        "/from",
+                        .notFound,
+                        "this job has no checkpoint \(value.canonical.prefix(100))",
+                        allowed: allowed,
+                    )
+                ])
+            }
+            return .checkpoint(
+                InputCheckpoint(path: path, sha256: found.sha256, kind: found.kind)
+            )
+        }
+    }
+
+    private func told(_ request: HTTPRequest, _ what: String, _ job: Job) {
+        log(.info, what, ["request": request.id, "job": "\(job.id)"])
+    }
+}
+
+extension Problem {
+    fileprivate static func stale(_ job: Job) -> Problem {
+        Problem(
+            412,
+            "revision",
+            "The job has changed",
+            "its revision is \(job.revision); If-Match names another",
+            more: ["revision": .int(job.revision)],
+        )
+    }
+}

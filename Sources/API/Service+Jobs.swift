@@ -11,8 +11,13 @@ internal import Synchronization
 
 extension Service {
     @Sendable func submitJob(_ request: HTTPRequest) throws -> HTTPReply {
+        try submit(body(request), request)
+    }
+
+    /// Submits the job that `sent` is.
+    func submit(_ sent: JSONValue, _ request: HTTPRequest) throws -> HTTPReply {
         let query = try Query(request, allowed: ["dryRun", "measure"])
-        let asked = try JobRequest.resolve(body(request)).get()
+        let asked = try JobRequest.resolve(sent).get()
         let (job, lineage) = try Admission(scheduler).job(for: asked)
         if try query.flag("dryRun") == true {
             let estimate = estimate(asked, lineage)
@@ -21,8 +26,15 @@ extension Service {
             }
             return measured(job, asked, estimate, request)
         }
+        let named = try namedRequest(request, location: "/v1/jobs/\(job.id)")
+        if let earlier = try replay(named) { return .now(earlier) }
         try checkRoom(for: 1)
-        let stored = try store.insert([job])[0]
+        let stored: Job
+        do {
+            stored = try store.insert([job], request: named)[0]
+        } catch StoreError.repeatedRequest {
+            return try submit(sent, request)
+        }
         scheduler.wake()
         log(
             .info,
@@ -138,11 +150,19 @@ extension Service {
             }
             return .now(json(["pipeline": asked.json, "estimates": .array(estimates)]))
         }
+        let named = try namedRequest(request, location: "/v1/pipelines/\(id)")
+        if let earlier = try replay(named) { return .now(earlier) }
         try checkRoom(for: jobs.count)
-        let stored = try store.insert(
-            jobs.map(\.job),
-            pipeline: (id: id, name: asked.name, submitted: sent),
-        )
+        let stored: [Job]
+        do {
+            stored = try store.insert(
+                jobs.map(\.job),
+                pipeline: (id: id, name: asked.name, submitted: sent),
+                request: named,
+            )
+        } catch StoreError.repeatedRequest {
+            return try submitPipeline(request)
+        }
         scheduler.wake()
         log(
             .info,
@@ -166,7 +186,7 @@ extension Service {
         return .now(json(view(found.pipeline, found.jobs)))
     }
 
-    private func view(_ pipeline: Pipeline, _ jobs: [Job]) -> JSONValue {
+    func view(_ pipeline: Pipeline, _ jobs: [Job]) -> JSONValue {
         let states = Set(jobs.map(\.state))
         // The worst that happened, else how far it is.
         let state: JobState =

@@ -159,3 +159,22 @@ private struct WrittenSpace: Fielded {
 
     private static var number: Form<Int> { .int(0...1_000_000) }
 }
+
+extension ArchitectureChoice {
+    /// The architecture that `json` writes out: `{"genome": "2,1,...", "space": ...}`.
+    package static func resolve(_ json: JSONValue) -> Result<(SearchSpace, Genome), Violations> {
+        var faults: [Violation] = []
+        let choice = Form<ArchitectureChoice>.architecture.read(json, "", &faults)
+        guard faults.isEmpty, case .genome(let text, let choice) = choice,
+            let space = choice.space, let genome = try? Genome(parsing: text, in: space)
+        else {
+            if faults.isEmpty {
+                faults = [
+                    Violation("", .wrongType, "found \(json.typeName)", allowed: "an object")
+                ]
+            }
+            return .failure(Violations(faults))
+        }
+        return .success((space, genome))
+    }
+}

@@ -126,6 +126,17 @@ extension JobStore {
         ) { ListCursor(number: $0.number, key: sort.key($0)) }
     }
 
+    /// All candidates of a search, in the order of evaluation.
+    package func allCandidates(of job: JobID) throws -> [Candidate] {
+        try database.read { db in
+            try Candidate.fetchAll(
+                db,
+                sql: "SELECT * FROM candidates WHERE job = ? ORDER BY place, number",
+                arguments: [job.rawValue],
+            )
+        }
+    }
+
     /// Architectures, newest first.
     package func architectures(
         of job: JobID? = nil,

@@ -10,6 +10,8 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
     /// Another server owns the data directory.
     case inUse(folder: String, owner: String)
     case noSuchJob(JobID)
+    /// A request of this name was taken already.
+    case repeatedRequest(String)
 
     package var description: String {
         switch self {
@@ -18,6 +20,8 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
                 + " stop that one or choose another --data"
         case .noSuchJob(let id):
             "there is no job \(id)"
+        case .repeatedRequest(let key):
+            "a request with the key \(key) was taken before"
         }
     }
 }
@@ -85,12 +89,17 @@ package final class JobStore: Sendable {
 // Jobs
 extension JobStore {
     /// Stores new jobs, all or none, with their first events; `pipeline` is the request they came from.
+    ///
+    /// - Parameter request: under which name the same request is told from a repeated one; stored with the jobs.
+    /// - Throws: `StoreError.repeatedRequest` where there is one of that name; then nothing is stored.
     package func insert(
         _ jobs: [Job],
         pipeline: (id: String, name: String?, submitted: JSONValue)? = nil,
+        request: NamedRequest? = nil,
     ) throws -> [Job] {
         let now = Date()
         let stored = try database.write { db in
+            if let request { try insert(request, at: now, db) }
             if let pipeline {
                 try db.execute(
                     sql:

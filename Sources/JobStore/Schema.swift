@@ -123,5 +123,20 @@ let migrations: DatabaseMigrator = {
                 """
         )
     }
+    migrator.registerMigration("what an operator has set, and requests that have a name") { db in
+        try db.execute(
+            sql: """
+                CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+                -- What a request with an Idempotency-Key has made.
+                CREATE TABLE requests (
+                    key TEXT PRIMARY KEY,
+                    fingerprint TEXT NOT NULL,
+                    location TEXT NOT NULL,
+                    createdAt TEXT NOT NULL
+                ) WITHOUT ROWID;
+                """
+        )
+    }
     return migrator
 }()

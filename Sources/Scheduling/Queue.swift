@@ -72,16 +72,21 @@ package enum Queue {
 package struct CorePool: Equatable, Sendable {
     package let all: [Int]
     package private(set) var free: Set<Int>
+    /// Those that get no further job.
+    package var drained: Set<Int> = []
 
     package init(_ cores: [Int]) {
         all = cores.sorted()
         free = Set(cores)
     }
 
+    /// Those that a job may have now.
+    package var available: Set<Int> { free.subtracting(drained) }
+
     /// The lowest free cores; nil when there are not so many.
     package mutating func take(_ count: Int) -> [Int]? {
-        guard count > 0, free.count >= count else { return nil }
-        let taken = Array(free.sorted().prefix(count))
+        guard count > 0, available.count >= count else { return nil }
+        let taken = Array(available.sorted().prefix(count))
         free.subtract(taken)
         return taken
     }

@@ -1,7 +1,7 @@
 // Gives cores to waiting jobs, and a supervisor to each worker; after a restart puts everything in order first.
 
 internal import Configs
-internal import Foundation
+package import Foundation
 package import JobStore
 package import Jobs
 
@@ -46,7 +46,7 @@ package final class Scheduler: @unchecked Sendable {
     private var running: [JobID: (supervisor: Supervisor, slot: Int)] = [:]
     private var slots: [DispatchQueue] = []
     private var isStopping = false
-    private let workers = DispatchGroup()
+    private let busy = DispatchGroup()
 
     package init(store: JobStore, settings: Settings, log: ServiceLog = .silent) {
         self.store = store
@@ -60,6 +60,7 @@ package final class Scheduler: @unchecked Sendable {
     package func start() throws {
         try control.sync {
             try store.removeLeftovers()
+            pool.drained = try Set(store.setting([Int].self, "drained") ?? [])
             for job in try store.jobs(in: [.running]) { try recover(job) }
             pass()
         }
@@ -132,6 +133,62 @@ package final class Scheduler: @unchecked Sendable {
         }
     }
 
+    package func workers() -> [CoreState] {
+        control.sync {
+            pool.all.map { core in
+                CoreState(
+                    core: core,
+                    job: running.first { $0.value.supervisor.cores.contains(core) }?.key,
+                    isDrained: pool.drained.contains(core),
+                )
+            }
+        }
+    }
+
+    /// Gives a core no further job, or gives it jobs again; this outlives the server.
+    /// - Returns: nil when there is no such core.
+    package func drain(_ core: Int, _ isDrained: Bool) throws -> CoreState? {
+        let isKnown = try control.sync {
+            guard pool.all.contains(core) else { return false }
+            var drained = pool.drained
+            if isDrained { drained.insert(core) } else { drained.remove(core) }
+            try store.set("drained", drained.sorted())
+            pool.drained = drained
+            return true
+        }
+        wake()
+        return isKnown ? workers().first { $0.core == core } : nil
+    }
+
+    /// The waiting jobs in the order of their turn. One that waits for others has no estimate, nor has any after a job
+    /// whose length is not known.
+    package func line(at now: Date) throws -> [(job: Job, start: Date?)] {
+        try control.sync {
+            let waiting = try store.jobs(in: [.queued]).sorted {
+                ($1.priority, $0.id) < ($0.priority, $1.id)
+            }
+            var ends = try running.map { id, worker -> (Date?, Int) in
+                let eta = try store.job(id)?.progress?.etaSeconds
+                return (eta.map { now + $0 }, worker.supervisor.cores.count)
+            }.sorted { ($0.0 ?? .distantFuture) < ($1.0 ?? .distantFuture) }
+            var (free, time) = (pool.available.count, now as Date?)
+            return try waiting.map { job in
+                guard try isReady(job) else { return (job, nil) }
+                while free < job.cores, !ends.isEmpty {
+                    let (end, cores) = ends.removeFirst()
+                    free += cores
+                    if let end, let before = time { time = max(before, end) } else { time = nil }
+                }
+                guard free >= job.cores, let start = time else {
+                    time = nil
+                    return (job, nil)
+                }
+                free -= job.cores
+                return (job, max(start, job.notBefore ?? start))
+            }
+        }
+    }
+
     /// Starts nothing more, asks every worker to write a checkpoint and end, and waits for that. The jobs stay in the
     /// queue for the next start.
     package func stop() {
@@ -139,7 +196,7 @@ package final class Scheduler: @unchecked Sendable {
             isStopping = true
             for (_, worker) in running { worker.supervisor.ask(.shutDown) }
         }
-        workers.wait()
+        busy.wait()
     }
 
     /// Lets go of the workers and leaves them running, as a crash would.
@@ -148,7 +205,7 @@ package final class Scheduler: @unchecked Sendable {
             isStopping = true
             for (_, worker) in running { worker.supervisor.detach() }
         }
-        workers.wait()
+        busy.wait()
     }
 
     private func recover(_ job: Job) throws {
@@ -196,7 +253,7 @@ package final class Scheduler: @unchecked Sendable {
                         notBefore: $0.notBefore,
                     )
                 },
-                freeCores: pool.free.count,
+                freeCores: pool.available.count,
                 freeSlots: settings.slots - running.count,
                 at: Date(),
             )
@@ -280,15 +337,23 @@ package final class Scheduler: @unchecked Sendable {
         let slot = (0...).first { !used.contains($0) } ?? 0
         while slots.count <= slot { slots.append(DispatchQueue(label: "slot-\(slots.count)")) }
         running[supervisor.id] = (supervisor, slot)
-        workers.enter()
+        busy.enter()
         slots[slot].async { [self] in
             work(supervisor)
             control.async { [self] in
                 running[supervisor.id] = nil
                 pool.give(back: supervisor.cores)
-                workers.leave()
+                busy.leave()
                 pass()
             }
         }
     }
+}
+
+/// One core that jobs may have.
+package struct CoreState: Equatable, Sendable {
+    package var core: Int
+    package var job: JobID?
+    /// Whether it gets no further job.
+    package var isDrained: Bool
 }

@@ -99,6 +99,10 @@ import Testing
             ("/v1/checkpoints?job=\(id)", "CheckpointPage"),
             ("/v1/checkpoints/\(checkpoint)", "Checkpoint"), ("/v1/jobs/\(leaver)", "Job"),
             ("/v1/jobs/\(leaver)/files", "FilePage"),
+            ("/v1/jobs/\(id)/metrics/series?names=loss,map", "Series"),
+            ("/v1/jobs/\(id)/generations", "Generations"), ("/v1/jobs/\(id)/pareto", "Front"),
+            ("/v1/system/queue", "QueueList"),
+            ("/v1/search-spaces/detnas-mini?maxMacs=30000000", "Space"),
         ] {
             let value = try bench.client.json(target)
             #expect(api.faults(value, api.schema(name)) == [], "\(target)")

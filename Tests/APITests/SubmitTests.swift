@@ -381,6 +381,48 @@ import Testing
         #expect(taken.status == 200, "\(taken.text)")
     }
 
+    @Test func `a request with a key is taken once, however often it comes`() throws {
+        let bench = try ServerBench()
+        try bench.service.behave(seed: 0, "result")
+        let client = bench.client
+        @Sendable
+        func send(_ body: JSONValue, _ key: String, to target: String = "/v1/jobs") throws -> Answer
+        {
+            try client.send("POST", target, body: body, ["Idempotency-Key": key])
+        }
+        let first = try send(ServerBench.pretrain, "a-1")
+        #expect(first.status == 201 && first.headers["idempotency-replayed"] == nil)
+        let again = try send(ServerBench.pretrain, "a-1")
+        #expect(again.status == 201 && again.headers["idempotency-replayed"] == "true")
+        #expect(try again.json["id"] == first.json["id"])
+        #expect(again.headers["location"] == first.headers["location"])
+        let other = try send(
+            .object((ServerBench.pretrain.object ?? [:]).merging(["seed": 0]) { $1 }),
+            "a-1",
+        )
+        #expect(try other.status == 422 && other.json["code"] == "idempotency_mismatch")
+        #expect(try send(ServerBench.pretrain, "a-2").json["id"] != first.json["id"])
+        #expect(try send(ServerBench.pretrain, "a b").status == 400)
+        // Many at once: one job.
+        let ids = Ids()
+        DispatchQueue.concurrentPerform(iterations: 8) { _ in
+            if let id = try? send(ServerBench.pretrain, "a-3").json["id"]?.string { ids.add(id) }
+        }
+        #expect(ids.all.count == 8 && Set(ids.all).count == 1)
+        let pipeline: JSONValue = [
+            "steps": [
+                .object((ServerBench.pretrain.object ?? [:]).merging(["name": "a"]) { $1 })
+            ]
+        ]
+        let made = try send(pipeline, "p-1", to: "/v1/pipelines")
+        #expect(try send(pipeline, "p-1", to: "/v1/pipelines").json["id"] == made.json["id"])
+        #expect(try bench.client.json("/v1/jobs")["data"]?.array?.count == 4)
+        let id = try #require(try first.json["id"]?.string)
+        _ = try bench.end(id)
+        #expect(try bench.client.send("DELETE", "/v1/jobs/\(id)").status == 204)
+        #expect(try send(ServerBench.pretrain, "a-1").status == 410)
+    }
+
     @Test func `a queue that is full takes nothing more`() throws {
         let bench = try ServerBench { $0.queuedJobs = 0 }
         _ = try bench.refuse(ServerBench.pretrain, 429)
@@ -420,4 +462,12 @@ import Testing
         let errors = try bench.refuse(wrong, to: "/v1/pipelines")
         #expect(errors.keys.contains { $0.hasPrefix("/steps/0/spec/checkpoint") })
     }
+}
+
+/// Sendable: `lock` guards `all`.
+private final class Ids: @unchecked Sendable {
+    private let lock = NSLock()
+    private(set) var all: [String] = []
+
+    func add(_ id: String) { lock.withLock { all.append(id) } }
 }

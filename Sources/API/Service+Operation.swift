@@ -1,0 +1,199 @@
+// What an operator looks at and turns: cores, queue, numbers for a monitor.
+
+internal import Configs
+internal import Foundation
+internal import Glibc
+internal import HTTP
+internal import JobStore
+internal import Jobs
+internal import Scheduling
+
+extension Service {
+    @Sendable func version(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        return .now(json(["version": .string(version), "startedAt": .time(startedAt)]))
+    }
+
+    /// Whether jobs can be taken: the store answers.
+    @Sendable func ready(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        _ = try store.counts()
+        return .now(json(["status": "ready"]))
+    }
+
+    @Sendable func listWorkers(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        return .now(json(["data": .array(scheduler.workers().map(\.view))]))
+    }
+
+    @Sendable func drainWorker(_ request: HTTPRequest) throws -> HTTPReply {
+        try turn(request, drained: true)
+    }
+
+    @Sendable func enableWorker(_ request: HTTPRequest) throws -> HTTPReply {
+        try turn(request, drained: false)
+    }
+
+    /// A core that is drained gets no further job; the one that it has runs on.
+    private func turn(_ request: HTTPRequest, drained: Bool) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        let name = request.parameters["core"] ?? ""
+        guard let core = Int(name), let worker = try scheduler.drain(core, drained) else {
+            throw Problem.notFound("worker", name)
+        }
+        log(.info, drained ? "drain" : "enable", ["request": request.id, "core": name])
+        return .now(json(worker.view))
+    }
+
+    /// The waiting jobs in the order in which they will be started, and when, as far as running ones tell.
+    @Sendable func getQueue(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        let line = try scheduler.line(at: Date())
+        let rows = line.enumerated().map { position, entry -> JSONValue in
+            [
+                "position": .int(position), "job": .string(entry.job.id.rawValue),
+                "name": .optional(entry.job.name), "cores": .int(entry.job.cores),
+                "priority": .int(entry.job.priority), "phase": .string(entry.job.phase),
+                "estimatedStartAt": entry.start.map(JSONValue.time) ?? .null,
+            ]
+        }
+        return .now(json(["data": .array(rows)]))
+    }
+
+    /// For Prometheus. No job is a label: what is told of single jobs is in the API.
+    @Sendable func metrics(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        var page = MetricsPage()
+        page.add("detnas_build_info", .gauge, "The version.", [(["version": version], 1)])
+        let counts = try store.countsByKind()
+        page.add(
+            "detnas_jobs",
+            .gauge,
+            "Jobs by kind and state.",
+            counts.map { (["kind": $0.kind, "state": $0.state], Double($0.count)) },
+        )
+        let queued = counts.filter { $0.state == JobState.queued.rawValue }.map(\.count)
+        page.add(
+            "detnas_job_queue_depth",
+            .gauge,
+            "Jobs that wait.",
+            [([:], Double(queued.reduce(0, +)))],
+        )
+        let workers = scheduler.workers()
+        page.add(
+            "detnas_workers",
+            .gauge,
+            "Cores by what they do.",
+            ["busy", "idle", "drained"].map { state in
+                (["state": state], Double(workers.count { $0.state == state }))
+            },
+        )
+        let totals = try store.totals()
+        page.add(
+            "detnas_events_appended_total",
+            .counter,
+            "Events stored.",
+            [([:], Double(totals.events))],
+        )
+        page.add(
+            "detnas_candidates_evaluated_total",
+            .counter,
+            "Candidates stored.",
+            [([:], Double(totals.candidates))],
+        )
+        page.add(
+            "detnas_checkpoint_bytes",
+            .gauge,
+            "Bytes of all checkpoints.",
+            [([:], Double(totals.checkpointBytes))],
+        )
+        let system = try? FileManager.default.attributesOfFileSystem(forPath: store.folder)
+        if let free = (system?[.systemFreeSize] as? NSNumber)?.doubleValue {
+            page.add(
+                "detnas_store_free_bytes",
+                .gauge,
+                "Free bytes on the file system of the data directory.",
+                [([:], free)],
+            )
+        }
+        page.addProcess(since: startedAt)
+        return .now(
+            HTTPResponse(
+                status: 200,
+                headers: HTTPHeaders([("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]
+                ),
+                body: .bytes(Data(page.text.utf8)),
+            )
+        )
+    }
+}
+
+extension CoreState {
+    var state: String { job != nil ? "busy" : isDrained ? "drained" : "idle" }
+
+    var view: JSONValue {
+        [
+            "core": .int(core), "job": .optional(job?.rawValue), "drained": .bool(isDrained),
+            "state": .string(state),
+        ]
+    }
+}
+
+/// The text format of Prometheus, version 0.0.4.
+struct MetricsPage {
+    enum Kind: String { case gauge, counter }
+
+    private(set) var text = ""
+
+    mutating func add(
+        _ name: String,
+        _ kind: Kind,
+        _ help: String,
+        _ samples: [(labels: [String: String], value: Double)],
+    ) {
+        text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
+        for (labels, value) in samples {
+            let pairs = labels.sorted { $0.key < $1.key }.map { name, value in
+                let escaped = value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+                    .replacing("\n", with: "\\n")
+                return "\(name)=\"\(escaped)\""
+            }
+            let braces = pairs.isEmpty ? "" : "{\(pairs.joined(separator: ","))}"
+            text += "\(name)\(braces) \(value)\n"
+        }
+    }
+
+    /// This process's memory, descriptors and time.
+    mutating func addProcess(since start: Date) {
+        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        for line in status.split(separator: "\n") where line.hasPrefix("VmRSS:") {
+            let kilobytes = line.split(separator: " ").compactMap { Double($0) }.first ?? 0
+            add(
+                "process_resident_memory_bytes",
+                .gauge,
+                "Memory in use.",
+                [([:], kilobytes * 1024)],
+            )
+        }
+        let open = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd"))?.count
+        add("process_open_fds", .gauge, "Open descriptors.", [([:], Double(open ?? 0))])
+        var usage = rusage()
+        if getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {
+            func seconds(_ time: timeval) -> Double {
+                Double(time.tv_sec) + Double(time.tv_usec) / 1e6
+            }
+            add(
+                "process_cpu_seconds_total",
+                .counter,
+                "Processor time of this process, workers not counted.",
+                [([:], seconds(usage.ru_utime) + seconds(usage.ru_stime))],
+            )
+        }
+        add(
+            "process_start_time_seconds",
+            .gauge,
+            "When the server was started.",
+            [([:], start.timeIntervalSince1970)],
+        )
+    }
+}

@@ -1,0 +1,190 @@
+// How a job went: numbers by step, generations and the front of a search, and what its workers printed.
+
+internal import Configs
+internal import Foundation
+internal import HTTP
+internal import JobStore
+internal import Jobs
+
+extension Service {
+    /// The names of a job's numbers, with their newest values.
+    @Sendable func getMetrics(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        let job = try job(request)
+        return .now(json(["data": .object(job.latestMetrics.mapValues { .double($0) })]))
+    }
+
+    @Sendable func getSeries(_ request: HTTPRequest) throws -> HTTPReply {
+        let (x, series) = try series(request)
+        return .now(
+            json([
+                "x": .string(x.rawValue),
+                "series": .array(
+                    series.map { name, points in
+                        [
+                            "name": .string(name),
+                            "x": .array(points.map { x.value($0) }),
+                            "y": .array(points.map { .double($0.value) }),
+                        ]
+                    }
+                ),
+            ])
+        )
+    }
+
+    /// The same as lines of comma-separated values, one for each point.
+    @Sendable func getSeriesTable(_ request: HTTPRequest) throws -> HTTPReply {
+        let (_, series) = try series(request)
+        var text = "name,step,time,value\n"
+        for (name, points) in series {
+            for point in points { text += "\(name),\(point.step),\(point.ts),\(point.value)\n" }
+        }
+        return .now(
+            HTTPResponse(
+                status: 200,
+                headers: HTTPHeaders([("Content-Type", "text/csv; charset=utf-8")]),
+                body: .bytes(Data(text.utf8)),
+            )
+        )
+    }
+
+    private enum Axis: String, CaseIterable {
+        case step, time
+
+        func value(_ point: SeriesPoint) -> JSONValue {
+            self == .step ? .double(point.step) : .string(point.ts)
+        }
+    }
+
+    private func series(_ request: HTTPRequest) throws
+        -> (x: Axis, series: [(name: String, points: [SeriesPoint])])
+    {
+        let query = try Query(
+            request,
+            allowed: ["names", "points", "from", "to", "x", "stage"],
+        )
+        let job = try job(request)
+        let names = (query["names"] ?? "loss").split(separator: ",").map(String.init)
+        for name in names
+        where !name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
+            || name.isEmpty
+        {
+            throw Problem.badQuery(
+                "names",
+                name,
+                allowed: "names of GET /v1/jobs/\(job.id)/metrics, separated by commas",
+            )
+        }
+        guard (1...20).contains(names.count) else {
+            throw Problem.badQuery("names", query["names"] ?? "", allowed: "1 to 20 names")
+        }
+        let points = try query.integer("points", in: 2...100_000) ?? 500
+        let x = try query.choices("x", Axis.self).first ?? .step
+        let from = try query.integer("from", in: 0...Int.max) ?? 0
+        let to = try query.integer("to", in: 0...Int.max) ?? Int.max
+        guard from <= to else { throw Problem.badQuery("to", "\(to)", allowed: ">= from") }
+        return (
+            x,
+            try names.map { name in
+                let whole = try store.series(
+                    of: job.id,
+                    name,
+                    stage: query["stage"],
+                    in: Double(from)...Double(to),
+                )
+                return (name, whole.thinned(to: points))
+            },
+        )
+    }
+
+    /// The generations of a search: how many candidates, the best and the mean so far, and what the front covers.
+    @Sendable func getGenerations(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        let job = try job(request)
+        let candidates = try store.allCandidates(of: job.id)
+        let value = value(of: candidates)
+        let dearest = candidates.map { Double($0.macs) }.max()
+        let numbers = Set(candidates.map(\.generation)).sorted()
+        let rows = numbers.map { number -> JSONValue in
+            let own = candidates.filter { $0.generation == number }
+            let scores = own.compactMap { value == .top1 ? $0.top1 : $0.map }
+            let front = ParetoFront(
+                of: candidates.filter { $0.generation <= number },
+                .macs,
+                value,
+                dearest: dearest,
+            )
+            return [
+                "generation": .int(number), "candidates": .int(own.count),
+                "failed": .int(own.count { $0.failure != nil }),
+                "halted": .int(own.count { $0.halted != nil }),
+                "best": .optional(scores.max()),
+                "mean": scores.isEmpty
+                    ? .null : .double(scores.reduce(0, +) / Double(scores.count)),
+                "hypervolume": .double(front.hypervolume), "frontSize": .int(front.members.count),
+            ]
+        }
+        return .now(json(["data": .array(rows), "value": .string(value.rawValue)]))
+    }
+
+    /// The candidates that no other one beats in both cost and value, the cheapest first.
+    @Sendable func getFront(_ request: HTTPRequest) throws -> HTTPReply {
+        let query = try Query(request, allowed: ["x", "y"])
+        let job = try job(request)
+        let candidates = try store.allCandidates(of: job.id)
+        let x = try query.choices("x", ParetoFront.Cost.self).first ?? .macs
+        let y = try query.choices("y", ParetoFront.Value.self).first ?? value(of: candidates)
+        let front = ParetoFront(of: candidates, x, y)
+        return .now(
+            json([
+                "x": .string(x.rawValue), "y": .string(y.rawValue),
+                "hypervolume": .double(front.hypervolume),
+                "data": .array(front.members.map(\.view)),
+            ])
+        )
+    }
+
+    /// What a search ranks by, as far as its candidates tell.
+    private func value(of candidates: [Candidate]) -> ParetoFront.Value {
+        candidates.contains { $0.top1 != nil } ? .top1 : .map
+    }
+
+    /// The end of what the newest worker printed, or another attempt's.
+    @Sendable func getLog(_ request: HTTPRequest) throws -> HTTPReply {
+        let query = try Query(request, allowed: ["tail", "attempt"])
+        let job = try job(request)
+        let tail = try query.integer("tail", in: 1...100_000) ?? 200
+        let attempt =
+            try query.integer("attempt", in: 1...Int.max) ?? max(1, job.attempt)
+        let path = store.runDirectory(of: job.id).logPath(attempt: attempt)
+        let lines = try LogTail.lines(of: path, tail)
+        return .now(
+            HTTPResponse(
+                status: 200,
+                headers: HTTPHeaders([
+                    ("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-cache"),
+                    ("X-Content-Type-Options", "nosniff"),
+                ]),
+                body: .bytes(Data(lines.utf8)),
+            )
+        )
+    }
+}
+
+enum LogTail {
+    /// The most that is read of a file, bytes.
+    private static let limit: UInt64 = 4 << 20
+
+    /// The last `count` lines of a file; nothing of one that is not there.
+    static func lines(of path: String, _ count: Int) throws -> String {
+        guard let file = FileHandle(forReadingAtPath: path) else { return "" }
+        defer { try? file.close() }
+        let end = try file.seekToEnd()
+        try file.seek(toOffset: end > limit ? end - limit : 0)
+        let text = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        if lines.last?.isEmpty == true { lines.removeLast() }
+        let kept = lines.suffix(count).joined(separator: "\n")
+        return kept.isEmpty ? "" : kept + "\n"
+    }
+}

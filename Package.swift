@@ -108,12 +108,14 @@ let package = Package(
             ],
         ),
 
+        library("Client", ["Configs", "SearchSpaces"]),
+
         // Where the two meet
         library("Worker", ["CLinux", "Configs", "Jobs", "Pipelines", "SearchSpaces", "Torch"]),
         .executableTarget(
             name: "detnas",
             dependencies: [
-                "API", "Annotations", "CLinux", "Configs", "Datasets", "Exchange", "HTTP",
+                "API", "Annotations", "CLinux", "Client", "Configs", "Datasets", "Exchange", "HTTP",
                 "JobStore", "Pipelines", "Scheduling", "SearchSpaces", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -176,6 +178,7 @@ let package = Package(
         tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("Scheduling"),
         tests("HTTP"),
+        tests("Client", ["Configs", "HTTP", "SearchSpaces"]),
         tests("API", [.product(name: "Yams", package: "Yams")]),
         tests("Worker", ["Configs", "Jobs", "Pipelines", "SearchSpaces"]),
         .testTarget(

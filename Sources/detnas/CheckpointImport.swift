@@ -9,8 +9,10 @@ import SearchSpaces
 struct CheckpointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "checkpoint",
-        abstract: "Exchanges weights with other programs.",
-        subcommands: [CheckpointImportCommand.self, CheckpointExportCommand.self],
+        abstract: "Downloads weights, and exchanges them with other programs.",
+        subcommands: [
+            CheckpointGet.self, CheckpointImportCommand.self, CheckpointExportCommand.self,
+        ],
     )
 }
 

@@ -11,7 +11,9 @@ struct Detnas: ParsableCommand {
         abstract: "Searches object-detector architectures on your own data, as a service.",
         version: version,
         subcommands: [
-            Serve.self, DatasetCommand.self, ArchitectureCommand.self, CheckpointCommand.self,
+            Serve.self, Submit.self, ListJobs.self, ShowJob.self, Watch.self, WaitForJobs.self,
+            Events.self, Logs.self, Pause.self, Resume.self, Retry.self, Cancel.self, Remove.self,
+            DatasetCommand.self, ArchitectureCommand.self, CheckpointCommand.self,
             ConfigCommand.self, Predict.self, Planted.self, Bench.self, WorkerCommand.self,
         ],
     )

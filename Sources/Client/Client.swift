@@ -1,0 +1,169 @@
+// Requests to a daemon: JSON, streams of lines, downloads.
+
+package import Configs
+package import Foundation
+
+/// What a daemon answered that is no success.
+package struct ServerProblem: Error, CustomStringConvertible {
+    package let status: Int
+    package let body: JSONValue
+
+    /// The problem's words, and a line for each violation.
+    package var description: String {
+        let title = body["title"]?.string ?? "the server answered \(status)"
+        var lines = [body["detail"]?.string.map { "\(title): \($0)" } ?? title]
+        for fault in body["errors"]?.array ?? [] {
+            var line = "  \(fault["pointer"]?.string ?? ""): \(fault["detail"]?.string ?? "")"
+            if let allowed = fault["allowed"]?.string { line += "; allowed: \(allowed)" }
+            lines.append(line)
+        }
+        return lines.joined(separator: "\n")
+    }
+}
+
+package struct Client: Sendable {
+    package let address: ServerAddress
+
+    package init(_ address: ServerAddress) { self.address = address }
+
+    /// The JSON that a request is answered with; null where there is none.
+    /// - Throws: `ClientError`, `ServerProblem`.
+    @discardableResult
+    package func send(
+        _ method: String,
+        _ target: String,
+        _ body: JSONValue? = nil,
+        _ fields: [String: String] = [:],
+    ) throws -> JSONValue {
+        var content = Data()
+        try exchange(method, target, body, fields) { _ in
+        } take: { part in
+            content.append(part)
+            return true
+        }
+        return content.isEmpty ? .null : try JSONValue(parsing: content)
+    }
+
+    package func get(_ target: String) throws -> JSONValue { try send("GET", target) }
+
+    /// The content as text.
+    package func text(_ target: String) throws -> String {
+        var content = Data()
+        try exchange("GET", target) { _ in
+        } take: { part in
+            content.append(part)
+            return true
+        }
+        return String(decoding: content, as: UTF8.self)
+    }
+
+    /// Calls `body` with each line of a stream until it ends, or `body` says that it is enough.
+    package func lines(_ target: String, _ body: (String) throws -> Bool) throws {
+        var rest = Data()
+        try exchange("GET", target, nil, ["Accept": "application/x-ndjson"]) { _ in
+        } take: { part in
+            rest.append(part)
+            while let end = rest.firstIndex(of: 10) {
+                let line = String(decoding: rest[rest.startIndex..<end], as: UTF8.self)
+                rest = Data(rest[(end + 1)...])
+                if try !line.isEmpty && !body(line) { return false }
+            }
+            return true
+        }
+    }
+
+    /// One request; `head` sees the head of the answer, `take` its content as it comes, until that says no.
+    ///
+    /// - Throws: `ClientError`; `ServerProblem` for a status from 300 on.
+    package func exchange(
+        _ method: String,
+        _ target: String,
+        _ body: JSONValue? = nil,
+        _ fields: [String: String] = [:],
+        head: (ResponseHead) throws -> Void,
+        take: (Data) throws -> Bool,
+    ) throws {
+        let connection = try Connection(to: address)
+        let content = body.map { Data($0.canonical.utf8) } ?? Data()
+        let host: String =
+            if case .tcp = address { address.name } else { "localhost" }
+        var text = "\(method) \(target) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n"
+        if body != nil || method == "POST" || method == "PATCH" {
+            text += "Content-Length: \(content.count)\r\n"
+        }
+        if body != nil { text += "Content-Type: application/json\r\n" }
+        for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
+            text += "\(name): \(value)\r\n"
+        }
+        try connection.send(Data((text + "\r\n").utf8) + content)
+        let answer = try readHead(connection)
+        guard answer.status < 300 else {
+            var problem = Data()
+            try readContent(answer, connection) {
+                problem.append($0)
+                return problem.count < 1 << 20
+            }
+            throw ServerProblem(
+                status: answer.status,
+                body: (try? JSONValue(parsing: problem)) ?? .null,
+            )
+        }
+        try head(answer)
+        if answer.status != 204, method != "HEAD" {
+            try readContent(answer, connection, take)
+        }
+    }
+
+    private func readHead(_ connection: Connection) throws -> ResponseHead {
+        let parts = try connection.line().split(separator: " ")
+        guard parts.count >= 2, parts[0].hasPrefix("HTTP/1."), let status = Int(parts[1]) else {
+            throw ClientError("\(address.name) does not answer in HTTP")
+        }
+        var fields: [String: String] = [:]
+        while true {
+            let line = try connection.line()
+            if line.isEmpty { break }
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            let value = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+            fields[line[..<colon].lowercased()] = value
+        }
+        // An answer before the answer.
+        return (100..<200).contains(status)
+            ? try readHead(connection) : ResponseHead(status: status, fields: fields)
+    }
+
+    private func readContent(
+        _ head: ResponseHead,
+        _ connection: Connection,
+        _ take: (Data) throws -> Bool,
+    ) throws {
+        /// - Returns: false when `take` has enough.
+        func pass(_ count: Int) throws -> Bool {
+            var left = count
+            while left > 0 {
+                guard let part = try connection.some(left) else {
+                    throw ClientError("the answer was cut off: \(left) bytes are missing")
+                }
+                left -= part.count
+                if try !take(part) { return false }
+            }
+            return true
+        }
+        if head.fields["transfer-encoding"] == "chunked" {
+            while true {
+                guard let size = Int(try connection.line(), radix: 16) else {
+                    throw ClientError("a chunk of the answer has no size")
+                }
+                if size == 0 { return }
+                guard try pass(size) else { return }
+                _ = try connection.line()
+            }
+        } else if let length = head.fields["content-length"].flatMap({ Int($0) }) {
+            _ = try pass(length)
+        } else {
+            while let part = try connection.some(1 << 20) {
+                if try !take(part) { return }
+            }
+        }
+    }
+}

@@ -24,7 +24,7 @@ extension Connection {
         if isDraining { closesAfterReply = true }
         current?.status = reply.status
         var head = reply.head
-        let date = httpDate(secondsSince1970: time(nil))
+        let date = service.date.text(at: time(nil))
         let connection =
             closesAfterReply
             ? "Connection: close\r\n"

@@ -10,6 +10,7 @@ struct Service: Sendable {
     let errorBody: ErrorBody
     let mailbox: Mailbox
     let handlers: HandlerPool
+    let date = DateField()
     /// Reads parts of files into memory that a connection waits for.
     let files = DispatchQueue(label: "http.files")
     let log = DispatchQueue(label: "http.log")

@@ -2,6 +2,7 @@
 // Made on the thread that answers, so that opening a file never holds up the I/O.
 
 internal import Foundation
+internal import Synchronization
 
 struct Reply: Sendable {
     enum Content: Sendable {
@@ -160,7 +161,19 @@ struct Asked: Sendable {
     var isHead: Bool { method == "HEAD" }
 }
 
-/// Now, as `Date` fields write it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// The `Date` of every answer; written once a second.
+final class DateField: Sendable {
+    private let last = Mutex((second: Int.min, text: ""))
+
+    func text(at second: Int) -> String {
+        last.withLock { last in
+            if last.second != second { last = (second, httpDate(secondsSince1970: second)) }
+            return last.text
+        }
+    }
+}
+
+/// A time, as `Date` fields write it: `Sun, 06 Nov 1994 08:49:37 GMT`.
 func httpDate(secondsSince1970 seconds: Int) -> String {
     var time = time_t(seconds)
     var parts = tm()

@@ -67,6 +67,10 @@ let package = Package(
             linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")],
         ),
         .target(name: "CHTTP"),
+        .target(
+            name: "COpenSSL",
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")],
+        ),
 
         // Learning
         library("Torch", ["CTorch"]),
@@ -99,7 +103,7 @@ let package = Package(
         library("Jobs", ["Configs"]),
         library("JobStore", ["Configs", "Jobs", .product(name: "GRDB", package: "GRDB.swift")]),
         library("Scheduling", ["CLinux", "Configs", "JobStore", "Jobs", "SearchSpaces"]),
-        library("HTTP", ["CHTTP"]),
+        library("HTTP", ["CHTTP", "COpenSSL"]),
         library(
             "API",
             [
@@ -175,7 +179,7 @@ let package = Package(
         tests("Jobs"),
         tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("Scheduling"),
-        tests("HTTP"),
+        tests("HTTP", ["COpenSSL"]),
         tests("API", [.product(name: "Yams", package: "Yams")]),
         tests("Worker", ["Configs", "Jobs", "Pipelines", "SearchSpaces"]),
         .testTarget(

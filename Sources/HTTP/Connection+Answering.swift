@@ -96,12 +96,11 @@ extension Connection {
         }
         // Closing at once would reset a connection on which bytes are still to be read, and the reset
         // could overtake the answer.
-        transport.finishSending()
         inbox = Inbox()
         phase = .lingering
         let linger = service.configuration.deadlines.linger
         arm(isDraining ? min(0.5, linger) : linger)
-        return false
+        return tellEnd()
     }
 
     func log(isComplete: Bool) {

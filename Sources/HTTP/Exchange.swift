@@ -10,6 +10,8 @@ struct Service: Sendable {
     let errorBody: ErrorBody
     let mailbox: Mailbox
     let handlers: HandlerPool
+    /// Nil where TCP connections are not encrypted.
+    let identity: TLSIdentity?
     let date = DateField()
     /// Reads parts of files into memory that a connection waits for.
     let files = DispatchQueue(label: "http.files")

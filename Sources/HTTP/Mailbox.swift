@@ -32,7 +32,7 @@ final class Mailbox: Sendable {
     init() throws(HTTPServerError) {
         wakeup = chttp_wakeup()
         guard wakeup >= 0 else {
-            throw .cannotListen(host: "", port: 0, reason: String(cString: strerror(-wakeup)))
+            throw .cannotListen(at: "all", reason: String(cString: strerror(-wakeup)))
         }
     }
 

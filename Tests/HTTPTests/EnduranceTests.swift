@@ -8,8 +8,9 @@ import Testing
 
 extension OverASocket {
     @Suite struct DeadlineTests {
-        @Test func `a head that trickles is cut at its deadline, however it trickles`() throws {
-            let server = try TestServer { $0.deadlines.head = 0.3 }
+        @Test(arguments: Wire.allCases)
+        func `a head that trickles is cut at its deadline, however it trickles`(wire: Wire) throws {
+            let server = try TestServer(wire) { $0.deadlines.head = 0.3 }
             let client = try server.connect()
             let start = Date()
             for byte in "GET /hello HTTP/1.1\r\nHost: loc".utf8 {
@@ -21,8 +22,9 @@ extension OverASocket {
             #expect((0.3..<2).contains(Date().timeIntervalSince(start)))
         }
 
-        @Test func `a body that stops coming is cut, one that goes on is not`() throws {
-            let server = try TestServer { $0.deadlines.body = 0.3 }
+        @Test(arguments: Wire.allCases)
+        func `a body that stops coming is cut, one that goes on is not`(wire: Wire) throws {
+            let server = try TestServer(wire) { $0.deadlines.body = 0.3 }
             let head = "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
             let stopped = try server.connect()
             try stopped.send(head + "12345")
@@ -36,16 +38,18 @@ extension OverASocket {
             #expect(try steady.readResponse().status == 200)
         }
 
-        @Test func `an idle connection is closed without a word`() throws {
-            let server = try TestServer { $0.deadlines.idle = 0.2 }
+        @Test(arguments: Wire.allCases)
+        func `an idle connection is closed without a word`(wire: Wire) throws {
+            let server = try TestServer(wire) { $0.deadlines.idle = 0.2 }
             let client = try server.connect()
             #expect(try client.get("/hello").text == "hello")
             #expect(try client.readRest().isEmpty)
             #expect(try server.connect().readRest().isEmpty)
         }
 
-        @Test func `a client that takes nothing is cut, one that takes little is not`() throws {
-            let server = try TestServer { $0.deadlines.write = 0.3 }
+        @Test(arguments: Wire.allCases)
+        func `a client that takes nothing is cut, one that takes little is not`(wire: Wire) throws {
+            let server = try TestServer(wire) { $0.deadlines.write = 0.3 }
             let stalled = try server.connect(receiveBuffer: 4096)
             try stalled.send("GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n")
             let cut = server.log.wait(for: 1)
@@ -61,8 +65,9 @@ extension OverASocket {
             #expect(server.log.wait(for: 2).last?.isComplete == true)
         }
 
-        @Test func `a stream may be silent for longer than any deadline`() throws {
-            let server = try TestServer {
+        @Test(arguments: Wire.allCases)
+        func `a stream may be silent for longer than any deadline`(wire: Wire) throws {
+            let server = try TestServer(wire) {
                 $0.deadlines.head = 0.1
                 $0.deadlines.body = 0.1
                 $0.deadlines.idle = 0.1

@@ -35,8 +35,9 @@ extension OverASocket {
             #expect(throws: HTTPServerError.notLoopback(host: host)) { try server.start() }
         }
 
-        @Test func `a drain refuses the new, closes the idle and finishes what runs`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `a drain refuses the new, closes the idle and finishes what runs`(wire: Wire) throws {
+            let server = try TestServer(wire)
             let idle = try server.connect()
             #expect(try idle.get("/hello").status == 200)
             let running = try server.connect()
@@ -81,8 +82,9 @@ extension OverASocket {
             #expect(try client.readResponse().text == "bye")
         }
 
-        @Test func `a drain cuts off what outlasts its time`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `a drain cuts off what outlasts its time`(wire: Wire) throws {
+            let server = try TestServer(wire)
             let client = try server.connect(receiveBuffer: 4096)
             try client.send(ask("/big"))
             _ = try client.readHead()

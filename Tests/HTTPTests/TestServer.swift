@@ -5,9 +5,20 @@ import Synchronization
 
 @testable import HTTP
 
+/// How a server is spoken to.
+enum Wire: String, CaseIterable {
+    case plain, tls, unix
+}
+
 /// Drains when it is let go.
 final class TestServer: Sendable {
     let port: UInt16
+    let wire: Wire
+    /// Of the Unix socket.
+    let path = temporaryPath("http.sock")
+    private let certificate: Certificate?
+    /// The file that a client must trust.
+    var trusted: String? { certificate?.file }
     let server: HTTPServer
     /// Streams opened by `GET /events`, in order.
     let streams = Shared<any HTTPStream>()
@@ -18,11 +29,19 @@ final class TestServer: Sendable {
     let log = Shared<HTTPServer.AccessEntry>()
 
     init(
+        _ wire: Wire = .plain,
         file: HTTPFile = HTTPFile(path: "/dev/null", etag: "none"),
         _ change: (inout HTTPServer.Configuration) -> Void = { _ in },
     ) throws {
         var configuration = HTTPServer.Configuration()
         configuration.limits.connectionsPerPeer = 1024
+        self.wire = wire
+        certificate = wire == .tls ? try Certificate("localhost") : nil
+        configuration.tls = certificate?.served
+        if wire == .unix {
+            configuration.host = nil
+            configuration.unixSocket = HTTPServer.UnixSocket(path: path)
+        }
         configuration.accessLog = { [log] in log.append($0) }
         change(&configuration)
         server = HTTPServer(
@@ -35,7 +54,13 @@ final class TestServer: Sendable {
     deinit { server.drain(timeout: 0) }
 
     func connect(patience: Double = 5, receiveBuffer: Int32? = nil) throws -> RawClient {
-        try RawClient(port: port, patience: patience, receiveBuffer: receiveBuffer)
+        let address: Address =
+            switch wire {
+            case .plain: .tcp(port)
+            case .tls: .tls(port, TLSOffer(trusts: trusted))
+            case .unix: .unix(path)
+            }
+        return try RawClient(address, patience: patience, receiveBuffer: receiveBuffer)
     }
 
     private static func routes(

@@ -71,6 +71,7 @@ let package = Package(
             name: "COpenSSL",
             linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")],
         ),
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
 
         // Learning
         library("Torch", ["CTorch"]),
@@ -103,7 +104,7 @@ let package = Package(
         library("Jobs", ["Configs"]),
         library("JobStore", ["Configs", "Jobs", .product(name: "GRDB", package: "GRDB.swift")]),
         library("Scheduling", ["CLinux", "Configs", "JobStore", "Jobs", "SearchSpaces"]),
-        library("HTTP", ["CHTTP", "COpenSSL"]),
+        library("HTTP", ["CHTTP", "COpenSSL", "CZlib"]),
         library(
             "API",
             [
@@ -179,7 +180,7 @@ let package = Package(
         tests("Jobs"),
         tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("Scheduling"),
-        tests("HTTP", ["COpenSSL"]),
+        tests("HTTP", ["COpenSSL", "CZlib"]),
         tests("API", [.product(name: "Yams", package: "Yams")]),
         tests("Worker", ["Configs", "Jobs", "Pipelines", "SearchSpaces"]),
         .testTarget(

@@ -86,7 +86,8 @@ package struct HTTPFile: Sendable {
     }
 }
 
-/// A status, its fields and its content. `Content-Length`, `Date`, ranges, `HEAD` and keep-alive are the server's part.
+/// A status, its fields and its content. `Content-Length`, `Date`, ranges, `HEAD`, keep-alive and gzip are the
+/// server's part. Compressed content makes its `ETag` a weak one; see `HTTPHeaders.holds(etag:)`.
 package struct HTTPResponse: Sendable {
     package enum Body: Sendable {
         case bytes(Data)

@@ -57,12 +57,22 @@ struct Reply: Sendable {
         let (contentType, body) = errorBody(problem)
         var headers = HTTPHeaders(problem.fields.sorted { $0.key < $1.key }.map { ($0, $1) })
         headers.add("Content-Type", contentType)
+        self.init(status: problem.status, headers: headers, body: body, to: asked)
+    }
+
+    private init(status: Int, headers: HTTPHeaders, body: Data, to asked: Asked) {
+        var headers = headers
+        var body = body
+        let isBodiless = HTTPStatus.isBodiless(status)
+        if !isBodiless { ContentCoding.apply(to: &body, &headers, for: asked.headers) }
+        // What the client holds may be there in two codings.
+        if status == 304 { ContentCoding.addVary(to: &headers) }
         self.init(
-            status: problem.status,
+            status: status,
             headers: headers,
-            own: [("Content-Length", "\(body.count)")],
+            own: isBodiless ? [] : [("Content-Length", "\(body.count)")],
             id: asked.id,
-            content: asked.isHead ? .nothing : .bytes(body),
+            content: isBodiless || asked.isHead ? .nothing : .bytes(body),
         )
     }
 
@@ -74,14 +84,7 @@ struct Reply: Sendable {
         }
         switch response.body {
         case .bytes(let body):
-            let isBodiless = HTTPStatus.isBodiless(response.status)
-            self.init(
-                status: response.status,
-                headers: response.headers,
-                own: isBodiless ? [] : [("Content-Length", "\(body.count)")],
-                id: asked.id,
-                content: isBodiless || asked.isHead ? .nothing : .bytes(body),
-            )
+            self.init(status: response.status, headers: response.headers, body: body, to: asked)
         case .file(let file):
             do throws(OpenFile.Failure) {
                 let opened = try OpenFile(file.path)

@@ -83,6 +83,7 @@ final class TestServer: Sendable {
             HTTPRoute("GET", "/file") { _ in
                 .now(HTTPResponse(status: 200, body: .file(file)))
             },
+            HTTPRoute("GET", "/list") { request in .now(list(for: request)) },
             HTTPRoute("GET", "/injected") { request in
                 var response = HTTPResponse.text("ok")
                 response.headers.add("X-Echo", request.query.first?.value ?? "")
@@ -113,6 +114,18 @@ final class TestServer: Sendable {
             HTTPRoute("GET", "/forgotten") { _ in .later { _ in } },
         ]
     }
+}
+
+/// Bytes of the type and size that the query asks for, with a tag.
+private func list(for request: HTTPRequest) -> HTTPResponse {
+    let asked = Dictionary(request.query.map { ($0.name, $0.value) }) { first, _ in first }
+    let lines = (asked["bytes"].flatMap(Int.init) ?? 0) / 10
+    let body = Data(String(repeating: "{\"a\": 10}\n", count: lines).utf8)
+    var headers = HTTPHeaders([("ETag", "\"r5\"")])
+    if request.headers.holds(etag: "\"r5\"") { return HTTPResponse(status: 304, headers: headers) }
+    headers.add("Content-Type", asked["type"] ?? "application/json")
+    if let digest = asked["digest"] { headers.add("Repr-Digest", digest) }
+    return HTTPResponse(status: 200, headers: headers, body: .bytes(body))
 }
 
 extension HTTPResponse {

@@ -121,7 +121,7 @@ final class RawClient {
 
     /// Reads some more bytes; false at the end.
     private func fill() throws -> Bool {
-        var chunk = [UInt8](repeating: 0, count: 65_536)
+        var chunk = [UInt8](repeating: 0, count: 16_384)
         let count = chunk.withUnsafeMutableBytes { bytes in
             tls?.read(bytes) ?? recv(descriptor, bytes.baseAddress, bytes.count, 0)
         }

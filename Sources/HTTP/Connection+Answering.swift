@@ -11,6 +11,7 @@ extension Connection {
         let isWhole = framing == BodyFraming.none || framing == .length(0)
         if !isWhole || problem.status != 404 && problem.status != 405 { closesAfterReply = true }
         reader = nil
+        dropSpool()
         let asked = current?.asked ?? Asked(id: Self.newID())
         begin(Reply(problem, to: asked, errorBody: service.errorBody))
     }

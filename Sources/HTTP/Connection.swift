@@ -8,6 +8,7 @@ final class Connection {
         case handshake  // TLS is being agreed on
         case head  // between requests, or amid the head of one
         case body
+        case storing  // a piece of the body is on its way to the disk; nothing is read meanwhile
         case handling  // the handler has the request
         case replying
         case streaming(ResponseStream)
@@ -39,6 +40,7 @@ final class Connection {
     var outbox = Outbox()
     private var scanner = HeadScanner()
     var reader: BodyReader?
+    var spool: Spool?
     var current: Current?
     var closesAfterReply = false
     var isDraining = false
@@ -78,7 +80,7 @@ final class Connection {
         case .replying: return isWaitingForFile ? left : out | left
         case .streaming: return isStalled ? out | left : left
         case .lingering: return Readiness.input | (owesFinish ? out : 0)
-        case .closed: return 0
+        case .storing, .closed: return 0
         }
     }
 
@@ -115,6 +117,7 @@ final class Connection {
             guard case .streaming(let mine) = phase, mine === stream else { return }
             return close()
         case .fileIsWarm: isWaitingForFile = false
+        case .stored(_, let result): stored(result)
         case .drain: drain()
         }
         advance()
@@ -139,6 +142,7 @@ final class Connection {
             _ = transport.finishSending()
         }
         current?.exchange?.clientLeft()
+        dropSpool()
         log(isComplete: false)
         phase = .closed
         deadline = .max
@@ -205,7 +209,8 @@ final class Connection {
         switch phase {
         case .handling where isDeferred, .streaming: close()
         case .handling, .replying: peerIsDone = true
-        case .handshake, .head, .body, .lingering, .closed: break  // reading tells
+        // Reading tells.
+        case .handshake, .head, .body, .storing, .lingering, .closed: break
         }
     }
 
@@ -221,7 +226,7 @@ final class Connection {
         case .body: readBody()
         case .replying, .streaming: send()
         case .lingering where owesFinish: tellEnd()
-        case .handshake, .handling, .lingering, .closed: false
+        case .handshake, .storing, .handling, .lingering, .closed: false
         }
     }
 
@@ -293,6 +298,7 @@ final class Connection {
                 limit: route.bodyLimit,
                 limits: service.configuration.limits,
             )
+            spool = route.bodyFolder.map(Spool.init(in:))
             if head.expectsContinue, !reader.isWhole, inbox.isEmpty {
                 outbox.append(Data("HTTP/1.1 100 Continue\r\n\r\n".utf8))
             }
@@ -319,13 +325,21 @@ final class Connection {
             refuse(error)
             return true
         }
-        guard let reader, reader.isWhole else { return false }
+        guard let reader, reader.isWhole || reader.body.count >= Self.piece && spool != nil
+        else { return false }
+        if let spool {
+            store(self.reader?.takeBody() ?? Data(), in: spool, isLast: reader.isWhole)
+            return false
+        }
         self.reader = nil
         handle(reader.body)
         return true
     }
 
-    private func handle(_ body: Data) {
+    /// How much of a body is collected before it is written to its file.
+    private static let piece = 1 << 20
+
+    func handle(_ body: Data, _ upload: HTTPUpload? = nil) {
         guard let asked = current?.asked, let head = current?.head, let route = current?.route
         else { return close() }
         let exchange = Exchange(asked, connection: token, service: service)
@@ -342,6 +356,7 @@ final class Connection {
                 query: head.target.query,
                 headers: head.headers,
                 body: body,
+                upload: upload,
                 id: asked.id,
             ),
         )

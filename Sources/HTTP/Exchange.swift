@@ -15,6 +15,8 @@ struct Service: Sendable {
     let date = DateField()
     /// Reads parts of files into memory that a connection waits for.
     let files = DispatchQueue(label: "http.files")
+    /// Writes bodies to their files.
+    let uploads = DispatchQueue(label: "http.uploads")
     let log = DispatchQueue(label: "http.log")
 }
 

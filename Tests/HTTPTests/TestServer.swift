@@ -31,6 +31,7 @@ final class TestServer: Sendable {
     init(
         _ wire: Wire = .plain,
         file: HTTPFile = HTTPFile(path: "/dev/null", etag: "none"),
+        folder: String = "/missing",
         _ change: (inout HTTPServer.Configuration) -> Void = { _ in },
     ) throws {
         var configuration = HTTPServer.Configuration()
@@ -46,7 +47,7 @@ final class TestServer: Sendable {
         change(&configuration)
         server = HTTPServer(
             configuration: configuration,
-            routes: Self.routes(file, streams: streams, waiting: waiting, calls: calls),
+            routes: Self.routes(file, folder, streams: streams, waiting: waiting, calls: calls),
         )
         port = try server.start()
     }
@@ -65,6 +66,7 @@ final class TestServer: Sendable {
 
     private static func routes(
         _ file: HTTPFile,
+        _ folder: String,
         streams: Shared<any HTTPStream>,
         waiting: Shared<any HTTPResponder>,
         calls: Shared<String>,
@@ -73,6 +75,9 @@ final class TestServer: Sendable {
             HTTPRoute("GET", "/hello") { _ in .now(.text("hello")) },
             HTTPRoute("POST", "/echo", bodyLimit: 1000) { request in
                 .now(HTTPResponse(status: 200, body: .bytes(request.body)))
+            },
+            HTTPRoute("POST", "/upload", bodyLimit: 30_000_000, bodyFolder: folder) { request in
+                .now(uploaded(request))
             },
             HTTPRoute("POST", "/plain") { _ in .now(.text("no body")) },
             HTTPRoute("GET", "/jobs/{id}") { .now(.text("job \($0.parameters["id"] ?? "?")")) },
@@ -113,6 +118,17 @@ final class TestServer: Sendable {
             },
             HTTPRoute("GET", "/forgotten") { _ in .later { _ in } },
         ]
+    }
+}
+
+/// Says what was stored; keeps it where the query says.
+private func uploaded(_ request: HTTPRequest) -> HTTPResponse {
+    guard let upload = request.upload, request.body.isEmpty else { return .text("nothing") }
+    do {
+        if let target = request.query.first?.value { try upload.keep(at: target) }
+        return .text("\(upload.size) \(upload.sha256)")
+    } catch {
+        return .text("\(error)")
     }
 }
 

@@ -10,12 +10,12 @@ extension OverASocket {
         private let ask = "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
         @Test(arguments: Wire.allCases)
-        func `100 subscribers each see every event in order`(wire: Wire) throws {
+        func `200 subscribers each see every event in order`(wire: Wire) throws {
             let server = try TestServer(wire)
-            let clients = try (0..<100).map { _ in try server.connect() }
+            let clients = try (0..<200).map { _ in try server.connect() }
             for client in clients { try client.send(ask) }
-            let streams = server.streams.wait(for: 100)
-            #expect(streams.count == 100)
+            let streams = server.streams.wait(for: 200)
+            #expect(streams.count == 200)
             let writer = Thread {
                 for number in 0..<50 {
                     for stream in streams { stream.write(Data("data: \(number)\n\n".utf8)) }

@@ -75,7 +75,9 @@ package final class HTTPServer: Sendable {
             )
         }
         if let place = configuration.unixSocket { listeners.append(try Listener(place)) }
-        let port = listeners.first?.port ?? 0
+        guard let port = listeners.first?.port else {
+            throw .cannotListen(at: "no place", reason: "neither a host nor a Unix socket is set")
+        }
         let reactor = try Handover(Reactor(listeners: listeners, service: service))
         life.withLock { $0 = .started(mailbox, identity) }
         running.enter()

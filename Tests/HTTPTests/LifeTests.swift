@@ -26,6 +26,14 @@ extension OverASocket {
             second.drain(timeout: 1)
         }
 
+        @Test func `a server that is to listen nowhere does not start`() {
+            let server = HTTPServer(
+                configuration: HTTPServer.Configuration(host: nil),
+                routes: [],
+            )
+            #expect(throws: HTTPServerError.self) { try server.start() }
+        }
+
         @Test(arguments: ["0.0.0.0", "::", "192.168.1.1", "example.com", "", "127.0.0.1.1"])
         func `only loopback addresses are listened on`(host: String) {
             let server = HTTPServer(

@@ -67,6 +67,11 @@ let package = Package(
             linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")],
         ),
         .target(name: "CHTTP"),
+        .target(
+            name: "COpenSSL",
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")],
+        ),
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
 
         // Learning
         library("Torch", ["CTorch"]),
@@ -99,7 +104,7 @@ let package = Package(
         library("Jobs", ["Configs"]),
         library("JobStore", ["Configs", "Jobs", .product(name: "GRDB", package: "GRDB.swift")]),
         library("Scheduling", ["CLinux", "Configs", "JobStore", "Jobs", "SearchSpaces"]),
-        library("HTTP", ["CHTTP"]),
+        library("HTTP", ["CHTTP", "COpenSSL", "CZlib"]),
         library(
             "API",
             [
@@ -177,7 +182,7 @@ let package = Package(
         tests("Jobs"),
         tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("Scheduling"),
-        tests("HTTP"),
+        tests("HTTP", ["COpenSSL", "CZlib"]),
         tests("Client", ["Configs", "HTTP", "SearchSpaces"]),
         tests("API", [.product(name: "Yams", package: "Yams")]),
         tests("Worker", ["Configs", "Jobs", "Pipelines", "SearchSpaces"]),

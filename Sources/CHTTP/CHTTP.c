@@ -2,10 +2,12 @@
 #include "CHTTP.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/sendfile.h>
@@ -109,6 +111,11 @@ void chttp_warm(int file, int64_t offset, int64_t count) {
         offset += got;
         count -= got;
     }
+}
+
+int chttp_temporary(char *name) {
+    int file = mkostemp(name, O_CLOEXEC);
+    return file < 0 ? -errno : file;
 }
 
 void chttp_block_signals(void) {

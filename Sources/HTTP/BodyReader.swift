@@ -12,7 +12,10 @@ struct BodyReader {
         case whole
     }
 
+    /// What came of it and was not taken yet.
     private(set) var body = Data()
+    /// All of it that came.
+    private var received = 0
     private var state: State
     private let limit: Int
     private let limits: HTTPServer.Limits
@@ -63,7 +66,7 @@ struct BodyReader {
                     return
                 }
                 let size = try chunkSize(line)
-                guard size <= limit - body.count else { throw .tooLargeBody(limit: limit) }
+                guard size <= limit - received else { throw .tooLargeBody(limit: limit) }
                 state = size == 0 ? .trailers : .chunk(size)
             case .trailers:
                 let room = limits.trailers - trailerBytes
@@ -79,10 +82,17 @@ struct BodyReader {
         }
     }
 
+    /// Takes what has come so far.
+    mutating func takeBody() -> Data {
+        defer { body = Data() }
+        return body
+    }
+
     private mutating func take(_ wanted: Int, from inbox: inout Inbox) -> Int {
         let bytes = inbox.prefix(wanted)
         body.append(contentsOf: bytes)
         let count = bytes.count
+        received += count
         inbox.drop(count)
         return count
     }

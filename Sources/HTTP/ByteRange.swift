@@ -12,9 +12,7 @@ enum FileAnswer: Equatable {
     ///   - etag: its strong validator, without quotes.
     init(method: String, headers: HTTPHeaders, size: Int64, etag: String) {
         let quoted = "\"\(etag)\""
-        let held = headers.values(of: "If-None-Match").flatMap(\.listMembers)
-        // Weak comparison: a cache may hold the tag with W/ before it.
-        if held.contains(where: { $0 == "*" || $0 == quoted || $0 == "W/" + quoted }) {
+        if headers.holds(etag: quoted) {
             self = .notModified
             return
         }
@@ -27,6 +25,16 @@ enum FileAnswer: Equatable {
             return
         }
         self = wanted.within(size).map(FileAnswer.part) ?? .unsatisfiable
+    }
+}
+
+extension HTTPHeaders {
+    /// Whether a request's `If-None-Match` names the tag (in quotes), by weak comparison: the client may have it
+    /// with `W/` before it, as it was sent with compressed content.
+    package func holds(etag: String) -> Bool {
+        values(of: "If-None-Match").flatMap(\.listMembers).contains {
+            $0 == "*" || $0 == etag || $0 == "W/" + etag
+        }
     }
 }
 

@@ -4,10 +4,15 @@ package import Foundation
 
 extension HTTPServer {
     package struct Configuration: Sendable {
-        /// A loopback address, or `localhost`. Others are refused: nothing here is encrypted.
-        package var host: String
+        /// A loopback address, or `localhost`; nil for the Unix socket alone. Others are refused, with TLS
+        /// too: nothing here asks who is calling.
+        package var host: String?
         /// 0 takes any free port; `start()` returns it.
         package var port: UInt16
+        /// Encrypts what comes over TCP.
+        package var tls: TLS?
+        /// Listens there too. It is not encrypted: its mode says who may come.
+        package var unixSocket: UnixSocket?
         package var limits = Limits()
         package var deadlines = Deadlines()
         /// How many handlers run at once, each on a serial queue.
@@ -18,9 +23,35 @@ extension HTTPServer {
         /// Called in order, on a queue of its own, when a response is through or its client left.
         package var accessLog: (@Sendable (AccessEntry) -> Void)?
 
-        package init(host: String = "127.0.0.1", port: UInt16 = 0) {
+        package init(host: String? = "127.0.0.1", port: UInt16 = 0) {
             self.host = host
             self.port = port
+        }
+    }
+
+    /// PEM files; `reloadCertificate()` reads them again.
+    package struct TLS: Sendable {
+        /// The server's certificate, then those that lead from it to one that clients know.
+        package var certificate: String
+        package var key: String
+        /// Where this is set, a client must show a certificate that one of these signed.
+        package var clientAuthorities: String?
+
+        package init(certificate: String, key: String, clientAuthorities: String? = nil) {
+            self.certificate = certificate
+            self.key = key
+            self.clientAuthorities = clientAuthorities
+        }
+    }
+
+    package struct UnixSocket: Sendable {
+        /// At most 107 bytes. What a dead server left there is replaced.
+        package var path: String
+        package var mode: UInt32
+
+        package init(path: String, mode: UInt32 = 0o600) {
+            self.path = path
+            self.mode = mode
         }
     }
 
@@ -32,6 +63,7 @@ extension HTTPServer {
         package var target = 8 * 1024
         /// How many connections are open at once; further ones wait unaccepted.
         package var connections = 1024
+        /// All that come over the Unix socket are one peer.
         package var connectionsPerPeer = 64
         /// The line before a chunk, with its extensions.
         package var chunkLine = 256
@@ -45,6 +77,8 @@ extension HTTPServer {
 
     /// In seconds; each is looked at every 250 ms.
     package struct Deadlines: Sendable {
+        /// From a connection to the end of TLS's handshake.
+        package var handshake: TimeInterval = 10
         /// From a head's first byte to its last.
         package var head: TimeInterval = 10
         /// While a body's next bytes are awaited.
@@ -60,7 +94,7 @@ extension HTTPServer {
 
         /// How often deadlines are looked at, in nanoseconds.
         var sweep: UInt64 {
-            let shortest = min(head, body, idle, write, linger)
+            let shortest = min(handshake, head, body, idle, write, linger)
             return UInt64(max(0.01, min(0.25, shortest / 4)) * 1e9)
         }
     }
@@ -68,6 +102,7 @@ extension HTTPServer {
     /// One line of the access log.
     package struct AccessEntry: Sendable {
         package var requestID: String
+        /// An address, or `unix`.
         package var peer: String
         /// Empty when the request line could not be read.
         package var method: String
@@ -86,21 +121,25 @@ extension HTTPServer {
     }
 }
 
-/// Why a server did not start.
+/// Why a server did not start, or did not take a new certificate.
 package enum HTTPServerError: Error, Equatable, CustomStringConvertible {
     case addressInUse(host: String, port: UInt16)
+    case socketInUse(path: String)
     case notLoopback(host: String)
-    case cannotListen(host: String, port: UInt16, reason: String)
+    case cannotListen(at: String, reason: String)
+    case certificate(file: String, reason: String)
     case alreadyStarted
 
     package var description: String {
         switch self {
         case .addressInUse(let host, let port):
             "\(host):\(port) is already in use; choose another port, or 0 for any free one"
+        case .socketInUse(let path): "another server listens at \(path); choose another path"
         case .notLoopback(let host):
-            "cannot listen on \"\(host)\": only loopback addresses (127.0.0.1, ::1, localhost) are allowed"
-        case .cannotListen(let host, let port, let reason):
-            "cannot listen on \(host):\(port): \(reason)"
+            "cannot listen on \"\(host)\": only loopback addresses (127.0.0.1, ::1, localhost)"
+                + " are allowed, as requests carry no token yet"
+        case .cannotListen(let place, let reason): "cannot listen at \(place): \(reason)"
+        case .certificate(let file, let reason): "cannot use \(file) for TLS: \(reason)"
         case .alreadyStarted: "the server was already started"
         }
     }

@@ -11,6 +11,7 @@ extension Connection {
         let isWhole = framing == BodyFraming.none || framing == .length(0)
         if !isWhole || problem.status != 404 && problem.status != 405 { closesAfterReply = true }
         reader = nil
+        dropSpool()
         let asked = current?.asked ?? Asked(id: Self.newID())
         begin(Reply(problem, to: asked, errorBody: service.errorBody))
     }
@@ -24,7 +25,7 @@ extension Connection {
         if isDraining { closesAfterReply = true }
         current?.status = reply.status
         var head = reply.head
-        let date = httpDate(secondsSince1970: time(nil))
+        let date = service.date.text(at: time(nil))
         let connection =
             closesAfterReply
             ? "Connection: close\r\n"
@@ -96,12 +97,11 @@ extension Connection {
         }
         // Closing at once would reset a connection on which bytes are still to be read, and the reset
         // could overtake the answer.
-        transport.finishSending()
         inbox = Inbox()
         phase = .lingering
         let linger = service.configuration.deadlines.linger
         arm(isDraining ? min(0.5, linger) : linger)
-        return false
+        return tellEnd()
     }
 
     func log(isComplete: Bool) {

@@ -5,8 +5,10 @@ internal import Foundation
 
 final class Connection {
     enum Phase {
+        case handshake  // TLS is being agreed on
         case head  // between requests, or amid the head of one
         case body
+        case storing  // a piece of the body is on its way to the disk; nothing is read meanwhile
         case handling  // the handler has the request
         case replying
         case streaming(ResponseStream)
@@ -31,27 +33,35 @@ final class Connection {
     /// When something must have happened (monotonic, in nanoseconds).
     var deadline: UInt64 = .max
 
-    let transport: Transport
+    private(set) var transport: Transport
     let service: Service
     var phase = Phase.head
     var inbox = Inbox()
     var outbox = Outbox()
     private var scanner = HeadScanner()
     var reader: BodyReader?
+    var spool: Spool?
     var current: Current?
     var closesAfterReply = false
     var isDraining = false
     var isDeferred = false
     var isWaitingForFile = false
     var isStalled = false
+    /// The end of what is sent could not be told yet.
+    var owesFinish = false
     private var peerIsDone = false
 
-    init(token: UInt64, socket: Int32, peer: String, service: Service) {
+    init(token: UInt64, transport: Transport, peer: String, service: Service) {
         self.token = token
         self.peer = peer
         self.service = service
-        transport = Transport(descriptor: socket)
-        arm(service.configuration.deadlines.idle)
+        self.transport = transport
+        if transport.isEncrypted {
+            phase = .handshake
+            arm(service.configuration.deadlines.handshake)
+        } else {
+            arm(service.configuration.deadlines.idle)
+        }
     }
 
     var descriptor: Int32 { transport.descriptor }
@@ -62,13 +72,15 @@ final class Connection {
         let out = Readiness.output
         // While nothing is read, only this tells that the client has left.
         let left = peerIsDone ? 0 : Readiness.peerDone
+        let reading = transport.awaitsOutput ? out : Readiness.input
         switch phase {
-        case .head, .lingering: return Readiness.input
-        case .body: return Readiness.input | (outbox.isEmpty ? 0 : out)
+        case .handshake, .head: return reading
+        case .body: return reading | (outbox.isEmpty ? 0 : out)
         case .handling: return left
         case .replying: return isWaitingForFile ? left : out | left
         case .streaming: return isStalled ? out | left : left
-        case .closed: return 0
+        case .lingering: return Readiness.input | (owesFinish ? out : 0)
+        case .storing, .closed: return 0
         }
     }
 
@@ -76,7 +88,9 @@ final class Connection {
 
     func ready(_ events: UInt32, scratch: UnsafeMutableRawBufferPointer) {
         if events & Readiness.broken != 0 { return close() }
-        if events & Readiness.input != 0 { receive(scratch) }
+        if case .handshake = phase { return shakeHands() }
+        let reading = transport.awaitsOutput ? Readiness.output : Readiness.input
+        if events & reading != 0 { receive(scratch) }
         if events & Readiness.output != 0 { advance() }
         if events & Readiness.peerDone != 0 { peerFinished() }
     }
@@ -103,6 +117,7 @@ final class Connection {
             guard case .streaming(let mine) = phase, mine === stream else { return }
             return close()
         case .fileIsWarm: isWaitingForFile = false
+        case .stored(_, let result): stored(result)
         case .drain: drain()
         }
         advance()
@@ -122,7 +137,12 @@ final class Connection {
     func close() {
         if isClosed { return }
         if case .streaming(let stream) = phase { stream.clientLeft() }
+        // An answer that is cut off must not look as if it ended here.
+        if case .head = phase, current == nil, transport.isEncrypted {
+            _ = transport.finishSending()
+        }
         current?.exchange?.clientLeft()
+        dropSpool()
         log(isComplete: false)
         phase = .closed
         deadline = .max
@@ -132,6 +152,7 @@ final class Connection {
     private func drain() {
         isDraining = true
         switch phase {
+        case .handshake: close()
         case .head where inbox.isEmpty: close()
         case .lingering: arm(min(0.5, service.configuration.deadlines.linger))
         case .handling where isDeferred: current?.exchange?.drain()
@@ -142,10 +163,30 @@ final class Connection {
 
     // MARK: Reading
 
+    private func shakeHands() {
+        switch transport.shakeHands() {
+        case .waiting: break
+        case .failed: close()
+        case .done:
+            phase = .head
+            arm(service.configuration.deadlines.idle)
+        case .plain:
+            transport = Transport(descriptor: transport.descriptor)
+            phase = .head
+            current = Current(started: monotonicNow(), asked: Asked(id: Self.newID()))
+            refuse(.malformed("this port speaks TLS, and the request came without"))
+            advance()
+        }
+    }
+
     private func receive(_ scratch: UnsafeMutableRawBufferPointer) {
+        if case .lingering = phase {
+            let transfer = transport.discard(scratch)
+            if transfer == .ended || transfer == .failed { close() }
+            return
+        }
         switch transport.receive(into: scratch) {
         case .moved(let count):
-            if case .lingering = phase { return }
             inbox.append(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
             if case .body = phase { arm(service.configuration.deadlines.body) }
             advance()
@@ -155,7 +196,7 @@ final class Connection {
             case .head where current != nil, .body:
                 refuse(.malformed("the request ends early"))
                 advance()
-            case .head, .lingering: close()
+            case .head: close()
             default: peerIsDone = true
             }
         case .failed: close()
@@ -168,7 +209,8 @@ final class Connection {
         switch phase {
         case .handling where isDeferred, .streaming: close()
         case .handling, .replying: peerIsDone = true
-        case .head, .body, .lingering, .closed: break  // reading tells
+        // Reading tells.
+        case .handshake, .head, .body, .storing, .lingering, .closed: break
         }
     }
 
@@ -183,8 +225,15 @@ final class Connection {
         case .head: readHead()
         case .body: readBody()
         case .replying, .streaming: send()
-        case .handling, .lingering, .closed: false
+        case .lingering where owesFinish: tellEnd()
+        case .handshake, .storing, .handling, .lingering, .closed: false
         }
+    }
+
+    /// Tells the client that nothing more comes, as soon as the socket has room for that.
+    func tellEnd() -> Bool {
+        owesFinish = !transport.finishSending()
+        return false
     }
 
     private func readHead() -> Bool {
@@ -204,6 +253,7 @@ final class Connection {
                 parsing: inbox.prefix(length).dropFirst(scanner.leading),
                 limits: limits,
                 hostNames: service.configuration.hostNames,
+                scheme: transport.isEncrypted ? "https" : "http",
             )
             inbox.drop(length)
             scanner = HeadScanner()
@@ -248,6 +298,7 @@ final class Connection {
                 limit: route.bodyLimit,
                 limits: service.configuration.limits,
             )
+            spool = route.bodyFolder.map(Spool.init(in:))
             if head.expectsContinue, !reader.isWhole, inbox.isEmpty {
                 outbox.append(Data("HTTP/1.1 100 Continue\r\n\r\n".utf8))
             }
@@ -274,13 +325,21 @@ final class Connection {
             refuse(error)
             return true
         }
-        guard let reader, reader.isWhole else { return false }
+        guard let reader, reader.isWhole || reader.body.count >= Self.piece && spool != nil
+        else { return false }
+        if let spool {
+            store(self.reader?.takeBody() ?? Data(), in: spool, isLast: reader.isWhole)
+            return false
+        }
         self.reader = nil
         handle(reader.body)
         return true
     }
 
-    private func handle(_ body: Data) {
+    /// How much of a body is collected before it is written to its file.
+    private static let piece = 1 << 20
+
+    func handle(_ body: Data, _ upload: HTTPUpload? = nil) {
         guard let asked = current?.asked, let head = current?.head, let route = current?.route
         else { return close() }
         let exchange = Exchange(asked, connection: token, service: service)
@@ -297,6 +356,7 @@ final class Connection {
                 query: head.target.query,
                 headers: head.headers,
                 body: body,
+                upload: upload,
                 id: asked.id,
             ),
         )

@@ -10,8 +10,13 @@ struct Service: Sendable {
     let errorBody: ErrorBody
     let mailbox: Mailbox
     let handlers: HandlerPool
+    /// Nil where TCP connections are not encrypted.
+    let identity: TLSIdentity?
+    let date = DateField()
     /// Reads parts of files into memory that a connection waits for.
     let files = DispatchQueue(label: "http.files")
+    /// Writes bodies to their files.
+    let uploads = DispatchQueue(label: "http.uploads")
     let log = DispatchQueue(label: "http.log")
 }
 

@@ -7,12 +7,13 @@
 package import Foundation
 internal import Synchronization
 
-/// Serves a table of routes on one loopback address. Let go, it stops at once.
+/// Serves a table of routes on a loopback address, with or without TLS, and on a Unix socket. Let go, it
+/// stops at once.
 package final class HTTPServer: Sendable {
     private enum Life {
         case new
         case starting
-        case started(Mailbox)
+        case started(Mailbox, TLSIdentity?)
     }
 
     private let configuration: Configuration
@@ -38,7 +39,7 @@ package final class HTTPServer: Sendable {
 
     /// Binds and begins to serve.
     ///
-    /// - Returns: the port it listens on.
+    /// - Returns: the port it listens on; 0 when it listens on a Unix socket alone.
     package func start() throws(HTTPServerError) -> UInt16 {
         let isFirst = life.withLock { life in
             guard case .new = life else { return false }
@@ -56,16 +57,29 @@ package final class HTTPServer: Sendable {
 
     private func listen() throws(HTTPServerError) -> UInt16 {
         let mailbox = try Mailbox()
+        let identity: TLSIdentity? =
+            if let files = configuration.tls { try TLSIdentity(files) } else { nil }
         let service = Service(
             configuration: configuration,
             router: Router(routes),
             errorBody: errorBody,
             mailbox: mailbox,
             handlers: HandlerPool(queues: configuration.handlerQueues),
+            identity: identity,
         )
-        let listener = try Listener(host: configuration.host, port: configuration.port)
-        let reactor = try Handover(Reactor(listener: listener, service: service))
-        life.withLock { $0 = .started(mailbox) }
+        var listeners: [Listener] = []
+        if let host = configuration.host {
+            let port = configuration.port
+            listeners.append(
+                try Listener(host: host, port: port, isEncrypted: identity != nil)
+            )
+        }
+        if let place = configuration.unixSocket { listeners.append(try Listener(place)) }
+        guard let port = listeners.first?.port else {
+            throw .cannotListen(at: "no place", reason: "neither a host nor a Unix socket is set")
+        }
+        let reactor = try Handover(Reactor(listeners: listeners, service: service))
+        life.withLock { $0 = .started(mailbox, identity) }
         running.enter()
         let thread = Thread { [running] in
             reactor.value.run()
@@ -74,7 +88,16 @@ package final class HTTPServer: Sendable {
         }
         thread.name = "http"
         thread.start()
-        return listener.port
+        return port
+    }
+
+    /// Reads the certificate, its key and the clients' authorities again, for the connections that come from
+    /// now on. Without TLS there is nothing to read.
+    ///
+    /// - Throws: `certificate` with the file and what is wrong with it; then nothing changes.
+    package func reloadCertificate() throws(HTTPServerError) {
+        guard case .started(_, let identity) = life.withLock({ $0 }) else { return }
+        try identity?.reload()
     }
 
     /// Stops accepting, closes idle connections, ends streams with their last chunk, lets running requests
@@ -86,7 +109,7 @@ package final class HTTPServer: Sendable {
     }
 
     private func stop(timeout: TimeInterval) {
-        guard case .started(let mailbox) = life.withLock({ $0 }) else { return }
+        guard case .started(let mailbox, _) = life.withLock({ $0 }) else { return }
         let nanoseconds = UInt64(max(0, min(timeout, 1e6)) * 1e9)
         mailbox.post(.drain(until: monotonicNow() + nanoseconds))
     }

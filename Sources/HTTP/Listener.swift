@@ -3,12 +3,33 @@
 internal import CHTTP
 internal import Glibc
 
-struct Listener {
+/// Let go, it is closed.
+final class Listener {
     let descriptor: Int32
+    /// 0 for a Unix socket.
     let port: UInt16
+    /// Whether TLS is spoken there.
+    let isEncrypted: Bool
+    private let file: SocketFile?
+
+    /// Listens at a path.
+    init(_ place: HTTPServer.UnixSocket) throws(HTTPServerError) {
+        let (descriptor, file) = try SocketFile.listen(place)
+        self.descriptor = descriptor
+        self.file = file
+        port = 0
+        isEncrypted = false
+    }
+
+    deinit {
+        file?.remove()
+        close(descriptor)
+    }
 
     /// Listens on a loopback address.
-    init(host: String, port: UInt16) throws(HTTPServerError) {
+    init(host: String, port: UInt16, isEncrypted: Bool) throws(HTTPServerError) {
+        self.isEncrypted = isEncrypted
+        file = nil
         let name = host == "localhost" ? "127.0.0.1" : host
         var v4 = sockaddr_in()
         var v6 = sockaddr_in6()
@@ -57,7 +78,10 @@ struct Listener {
             let code = errno
             if descriptor >= 0 { close(descriptor) }
             if code == EADDRINUSE { throw .addressInUse(host: host, port: port) }
-            throw .cannotListen(host: host, port: port, reason: String(cString: strerror(code)))
+            throw .cannotListen(
+                at: "\(host):\(port)",
+                reason: String(cString: strerror(code)),
+            )
         }
         return descriptor
     }
@@ -96,7 +120,8 @@ struct Listener {
     }
 
     private static func peer(_ storage: sockaddr_storage) -> String {
-        withUnsafeBytes(of: storage) { bytes in
+        if Int32(storage.ss_family) == AF_UNIX { return "unix" }
+        return withUnsafeBytes(of: storage) { bytes in
             if Int32(storage.ss_family) == AF_INET6 {
                 return text(bytes.loadUnaligned(as: sockaddr_in6.self))
             }

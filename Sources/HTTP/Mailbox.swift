@@ -15,6 +15,8 @@ enum Order: Sendable {
     case streamOverflowed(ResponseStream)
     /// The part of a file that a connection waited for is in memory.
     case fileIsWarm(connection: UInt64)
+    /// A piece of a body is in its file; after the last one, here it is whole.
+    case stored(connection: UInt64, Result<HTTPUpload?, HTTPUploadError>)
     /// Finish what runs, until the time (monotonic, in nanoseconds) at the latest.
     case drain(until: UInt64)
 }
@@ -32,7 +34,7 @@ final class Mailbox: Sendable {
     init() throws(HTTPServerError) {
         wakeup = chttp_wakeup()
         guard wakeup >= 0 else {
-            throw .cannotListen(host: "", port: 0, reason: String(cString: strerror(-wakeup)))
+            throw .cannotListen(at: "all", reason: String(cString: strerror(-wakeup)))
         }
     }
 

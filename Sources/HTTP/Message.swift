@@ -53,6 +53,8 @@ package struct HTTPRequest: Sendable {
     package var query: [(name: String, value: String)]
     package var headers: HTTPHeaders
     package var body: Data
+    /// The body, where the route has it stored; `body` is then empty.
+    package var upload: HTTPUpload?
     /// Echoed from `X-Request-Id`, or made.
     package var id: String
 
@@ -63,6 +65,7 @@ package struct HTTPRequest: Sendable {
         query: [(name: String, value: String)] = [],
         headers: HTTPHeaders = HTTPHeaders(),
         body: Data = Data(),
+        upload: HTTPUpload? = nil,
         id: String = "test",
     ) {
         self.method = method
@@ -71,6 +74,7 @@ package struct HTTPRequest: Sendable {
         self.query = query
         self.headers = headers
         self.body = body
+        self.upload = upload
         self.id = id
     }
 }
@@ -86,7 +90,8 @@ package struct HTTPFile: Sendable {
     }
 }
 
-/// A status, its fields and its content. `Content-Length`, `Date`, ranges, `HEAD` and keep-alive are the server's part.
+/// A status, its fields and its content. `Content-Length`, `Date`, ranges, `HEAD`, keep-alive and gzip are the
+/// server's part. Compressed content makes its `ETag` a weak one; see `HTTPHeaders.holds(etag:)`.
 package struct HTTPResponse: Sendable {
     package enum Body: Sendable {
         case bytes(Data)
@@ -148,17 +153,21 @@ package struct HTTPRoute: Sendable {
     package var pattern: String
     /// The largest body in bytes; 0 refuses any. Larger ones get 413 before a byte of them is read.
     package var bodyLimit: Int
+    /// Where bodies are stored as they come, for those too large for memory; nil: they are not.
+    package var bodyFolder: String?
     package var handle: @Sendable (HTTPRequest) -> HTTPReply
 
     package init(
         _ method: String,
         _ pattern: String,
         bodyLimit: Int = 0,
+        bodyFolder: String? = nil,
         handle: @escaping @Sendable (HTTPRequest) -> HTTPReply,
     ) {
         self.method = method
         self.pattern = pattern
         self.bodyLimit = bodyLimit
+        self.bodyFolder = bodyFolder
         self.handle = handle
     }
 }

@@ -42,6 +42,10 @@ package struct HTTPProblem: Error, Equatable, Sendable {
         )
     }
 
+    static func unstored(_ error: HTTPUploadError) -> HTTPProblem {
+        HTTPProblem(507, "body-not-stored", "the body cannot be stored: \(error.reason)")
+    }
+
     /// `application/problem+json` with `type`, `title`, `status`, `detail` and `instance`.
     @Sendable package static func problemJSON(
         _ problem: HTTPProblem

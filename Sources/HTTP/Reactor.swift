@@ -6,42 +6,39 @@ internal import Glibc
 
 final class Reactor {
     private static let mailboxToken: UInt64 = 0
+    /// Of the first listener; connections come after the last.
     private static let listenerToken: UInt64 = 1
 
     private let service: Service
     private let epoll: Int32
-    private var listener: Listener?
+    private var listeners: [UInt64: Listener] = [:]
     private var isListening = true
     private var connections: [UInt64: Connection] = [:]
     /// What each connection is watched for.
     private var watched: [UInt64: UInt32] = [:]
     private var perPeer: [String: Int] = [:]
-    private var nextToken: UInt64 = 2
+    private var nextToken: UInt64
     private var drainDeadline: UInt64?
     /// Held so that one connection can be accepted, and told, when no descriptor is left.
     private var reserve: Int32
 
-    init(listener: Listener, service: Service) throws(HTTPServerError) {
+    init(listeners: [Listener], service: Service) throws(HTTPServerError) {
         self.service = service
-        self.listener = listener
         epoll = chttp_epoll()
         reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
-        let watches = Readiness.input
-        guard epoll >= 0,
-            chttp_watch(epoll, service.mailbox.wakeup, watches, Self.mailboxToken) == 0,
-            chttp_watch(epoll, listener.descriptor, watches, Self.listenerToken) == 0
-        else {
-            let configuration = service.configuration
-            throw .cannotListen(
-                host: configuration.host,
-                port: configuration.port,
-                reason: "epoll failed",
-            )
+        nextToken = Self.listenerToken
+        for listener in listeners {
+            self.listeners[nextToken] = listener
+            nextToken += 1
         }
+        let input = Readiness.input
+        guard epoll >= 0,
+            chttp_watch(epoll, service.mailbox.wakeup, input, Self.mailboxToken) == 0,
+            self.listeners.allSatisfy({ chttp_watch(epoll, $1.descriptor, input, $0) == 0 })
+        else { throw .cannotListen(at: "all", reason: "epoll failed") }
     }
 
     deinit {
-        if let listener { close(listener.descriptor) }
         if epoll >= 0 { close(epoll) }
         if reserve >= 0 { close(reserve) }
     }
@@ -65,8 +62,11 @@ final class Reactor {
             for event in events.prefix(Int(max(0, count))) {
                 switch event.token {
                 case Self.mailboxToken: for order in service.mailbox.take() { obey(order) }
-                case Self.listenerToken: acceptAll()
                 default:
+                    if let listener = listeners[event.token] {
+                        acceptAll(from: listener)
+                        continue
+                    }
                     guard let connection = connections[event.token] else { continue }
                     connection.ready(event.events, scratch: scratch)
                     settle(connection)
@@ -83,27 +83,26 @@ final class Reactor {
 
     // MARK: Connections
 
-    private func acceptAll() {
+    private func acceptAll(from listener: Listener) {
         let limits = service.configuration.limits
         // A bounded number in one turn: those who are connected wait too.
         for _ in 0..<64 {
-            guard let listener else { return }
             guard connections.count < limits.connections else { return setListening(false) }
             switch listener.accept() {
             case .connection(let socket, let peer):
                 guard perPeer[peer, default: 0] < limits.connectionsPerPeer else {
-                    turnAway(socket, "\(peer) has \(limits.connectionsPerPeer) connections open")
+                    let detail = "\(peer) has \(limits.connectionsPerPeer) connections open"
+                    turnAway(socket, of: listener, detail)
                     continue
                 }
-                add(Connection(token: nextToken, socket: socket, peer: peer, service: service))
-                nextToken += 1
+                add(socket, of: listener, peer: peer)
             case .none: return
             case .aborted: continue
             case .exhausted:
                 // One is told; the rest wait until the next sweep, as their readiness would not pass.
                 if reserve >= 0 { close(reserve) }
                 if case .connection(let socket, _) = listener.accept() {
-                    turnAway(socket, "the server has no descriptor left")
+                    turnAway(socket, of: listener, "the server has no descriptor left")
                 }
                 reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
                 return setListening(false)
@@ -111,7 +110,17 @@ final class Reactor {
         }
     }
 
-    private func add(_ connection: Connection) {
+    private func add(_ socket: Int32, of listener: Listener, peer: String) {
+        let session = listener.isEncrypted ? service.identity?.session(on: socket) : nil
+        let transport = Transport(descriptor: socket, session: session)
+        guard listener.isEncrypted == transport.isEncrypted else { return transport.close() }
+        let connection = Connection(
+            token: nextToken,
+            transport: transport,
+            peer: peer,
+            service: service,
+        )
+        nextToken += 1
         let interest = connection.interest
         guard chttp_watch(epoll, connection.descriptor, interest, connection.token) == 0 else {
             return connection.close()
@@ -121,8 +130,11 @@ final class Reactor {
         perPeer[connection.peer, default: 0] += 1
     }
 
-    /// Says why in one packet, as far as it can be sent at once.
-    private func turnAway(_ socket: Int32, _ detail: String) {
+    /// Says why in one packet, as far as it can be sent at once. A handshake only for that is not made.
+    private func turnAway(_ socket: Int32, of listener: Listener, _ detail: String) {
+        let transport = Transport(descriptor: socket)
+        defer { transport.close() }
+        if listener.isEncrypted { return }
         let problem = HTTPProblem(
             503,
             "too-many-connections",
@@ -133,10 +145,8 @@ final class Reactor {
         var bytes = reply.head
         bytes.append(contentsOf: "Connection: close\r\n\r\n".utf8)
         if case .bytes(let body) = reply.content { bytes.append(body) }
-        let transport = Transport(descriptor: socket)
         _ = bytes.withUnsafeBytes { transport.send($0, more: false) }
-        transport.finishSending()
-        transport.close()
+        _ = transport.finishSending()
     }
 
     /// After anything happened to a connection: watches it for what it now needs, or lets it go.
@@ -159,10 +169,12 @@ final class Reactor {
     }
 
     private func setListening(_ isListening: Bool) {
-        guard let listener, isListening != self.isListening else { return }
+        guard isListening != self.isListening else { return }
         self.isListening = isListening
         let interest = isListening ? Readiness.input : 0
-        _ = chttp_rewatch(epoll, listener.descriptor, interest, Self.listenerToken)
+        for (token, listener) in listeners {
+            _ = chttp_rewatch(epoll, listener.descriptor, interest, token)
+        }
     }
 
     private func sweep(_ now: UInt64) {
@@ -187,7 +199,7 @@ final class Reactor {
             token = exchange.connection
             if connections[token] == nil { stream.clientLeft() }
         case .streamMoved(let stream), .streamOverflowed(let stream): token = stream.connection
-        case .fileIsWarm(let connection): token = connection
+        case .fileIsWarm(let connection), .stored(let connection, _): token = connection
         }
         guard let connection = connections[token] else { return }
         connection.obey(order)
@@ -196,11 +208,8 @@ final class Reactor {
 
     private func drain(until end: UInt64) {
         drainDeadline = min(end, drainDeadline ?? .max)
-        if let listener {
-            _ = chttp_unwatch(epoll, listener.descriptor)
-            close(listener.descriptor)
-            self.listener = nil
-        }
+        for listener in listeners.values { _ = chttp_unwatch(epoll, listener.descriptor) }
+        listeners = [:]
         for connection in connections.values {
             connection.obey(.drain(until: end))
             settle(connection)

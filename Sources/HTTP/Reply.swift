@@ -2,6 +2,7 @@
 // Made on the thread that answers, so that opening a file never holds up the I/O.
 
 internal import Foundation
+internal import Synchronization
 
 struct Reply: Sendable {
     enum Content: Sendable {
@@ -56,12 +57,22 @@ struct Reply: Sendable {
         let (contentType, body) = errorBody(problem)
         var headers = HTTPHeaders(problem.fields.sorted { $0.key < $1.key }.map { ($0, $1) })
         headers.add("Content-Type", contentType)
+        self.init(status: problem.status, headers: headers, body: body, to: asked)
+    }
+
+    private init(status: Int, headers: HTTPHeaders, body: Data, to asked: Asked) {
+        var headers = headers
+        var body = body
+        let isBodiless = HTTPStatus.isBodiless(status)
+        if !isBodiless { ContentCoding.apply(to: &body, &headers, for: asked.headers) }
+        // What the client holds may be there in two codings.
+        if status == 304 { ContentCoding.addVary(to: &headers) }
         self.init(
-            status: problem.status,
+            status: status,
             headers: headers,
-            own: [("Content-Length", "\(body.count)")],
+            own: isBodiless ? [] : [("Content-Length", "\(body.count)")],
             id: asked.id,
-            content: asked.isHead ? .nothing : .bytes(body),
+            content: isBodiless || asked.isHead ? .nothing : .bytes(body),
         )
     }
 
@@ -73,14 +84,7 @@ struct Reply: Sendable {
         }
         switch response.body {
         case .bytes(let body):
-            let isBodiless = HTTPStatus.isBodiless(response.status)
-            self.init(
-                status: response.status,
-                headers: response.headers,
-                own: isBodiless ? [] : [("Content-Length", "\(body.count)")],
-                id: asked.id,
-                content: isBodiless || asked.isHead ? .nothing : .bytes(body),
-            )
+            self.init(status: response.status, headers: response.headers, body: body, to: asked)
         case .file(let file):
             do throws(OpenFile.Failure) {
                 let opened = try OpenFile(file.path)
@@ -160,7 +164,19 @@ struct Asked: Sendable {
     var isHead: Bool { method == "HEAD" }
 }
 
-/// Now, as `Date` fields write it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// The `Date` of every answer; written once a second.
+final class DateField: Sendable {
+    private let last = Mutex((second: Int.min, text: ""))
+
+    func text(at second: Int) -> String {
+        last.withLock { last in
+            if last.second != second { last = (second, httpDate(secondsSince1970: second)) }
+            return last.text
+        }
+    }
+}
+
+/// A time, as `Date` fields write it: `Sun, 06 Nov 1994 08:49:37 GMT`.
 func httpDate(secondsSince1970 seconds: Int) -> String {
     var time = time_t(seconds)
     var parts = tm()

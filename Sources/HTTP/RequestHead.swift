@@ -23,11 +23,13 @@ struct RequestHead: Sendable {
     ///
     /// - Parameter bytes: from the method to the empty line, without blank lines before it; every line
     ///   ends in CR LF, as `HeadScanner` saw to.
+    /// - Parameter scheme: of an absolute target, as the connection is encrypted or not.
     /// - Throws: 400, 414, 417, 421, 431, 501 or 505.
     init(
         parsing bytes: ArraySlice<UInt8>,
         limits: HTTPServer.Limits,
         hostNames: Set<String>,
+        scheme: String = "http",
     ) throws(HTTPProblem) {
         var rest = bytes
         let (method, target, minorVersion) = try Self.requestLine(
@@ -48,7 +50,7 @@ struct RequestHead: Sendable {
         self.minorVersion = minorVersion
         self.headers = headers
         let host = try Self.host(headers, minorVersion: minorVersion)
-        self.target = try RequestTarget(parsing: target, method: method)
+        self.target = try RequestTarget(parsing: target, method: method, scheme: scheme)
         if let authority = self.target.authority ?? host {
             try Self.checkAuthority(authority, allowed: hostNames)
         }

@@ -7,7 +7,7 @@ struct RequestTarget: Sendable {
     /// The path's segments, each decoded by itself: an encoded slash stays inside its segment.
     var segments: [String]
     var query: [(name: String, value: String)]
-    /// From the absolute form `http://name:port/path`; it then counts instead of `Host`.
+    /// From the absolute form `SCHEME://name:port/path`; it then counts instead of `Host`.
     var authority: String?
     /// Whether the target is `*`: the server as a whole.
     var isServer = false
@@ -15,9 +15,13 @@ struct RequestTarget: Sendable {
     /// The decoded path.
     var path: String { isServer ? "*" : "/" + segments.joined(separator: "/") }
 
-    /// - Throws: 400 for anything but `/path?query`, `http://host/path?query`, or `*` with OPTIONS; for a
+    /// - Throws: 400 for anything but `/path?query`, `SCHEME://host/path?query`, or `*` with OPTIONS; for a
     ///   broken percent-encoding, bytes that are not UTF-8, and NUL.
-    init(parsing bytes: ArraySlice<UInt8>, method: String) throws(HTTPProblem) {
+    init(
+        parsing bytes: ArraySlice<UInt8>,
+        method: String,
+        scheme: String,
+    ) throws(HTTPProblem) {
         guard bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }) else {
             throw .malformed("the target has a byte that must be percent-encoded")
         }
@@ -25,7 +29,7 @@ struct RequestTarget: Sendable {
         segments = []
         query = []
         var rest = bytes
-        let scheme = "http://"
+        let scheme = scheme + "://"
         if rest.count == 1, rest.first == UInt8(ascii: "*"), method == "OPTIONS" {
             isServer = true
             return
@@ -40,7 +44,7 @@ struct RequestTarget: Sendable {
             if rest.first != UInt8(ascii: "/") { rest = [UInt8(ascii: "/")] + rest }
         }
         guard rest.first == UInt8(ascii: "/") else {
-            throw .malformed("the target starts neither with \"/\" nor with \"http://\"")
+            throw .malformed("the target starts neither with \"/\" nor with \"\(scheme)\"")
         }
         let question = rest.firstIndex(of: UInt8(ascii: "?"))
         let path = rest[..<(question ?? rest.endIndex)].dropFirst()

@@ -24,26 +24,52 @@ enum Readiness {
 
 struct Transport {
     let descriptor: Int32
+    /// Nil where bytes go as they are.
+    private let session: TLSSession?
+
+    init(descriptor: Int32, session: TLSSession? = nil) {
+        self.descriptor = descriptor
+        self.session = session
+    }
+
+    var isEncrypted: Bool { session != nil }
+    /// Whether reading goes on only when the socket takes bytes.
+    var awaitsOutput: Bool { session?.awaitsOutput ?? false }
+
+    func shakeHands() -> TLSSession.Handshake { session?.shakeHands() ?? .done }
 
     func receive(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+        session?.receive(into: buffer) ?? receiveRaw(into: buffer)
+    }
+
+    /// Takes bytes off the socket that nobody is to read; after it, `receive` has no meaning any more.
+    func discard(_ buffer: UnsafeMutableRawBufferPointer) -> Transfer { receiveRaw(into: buffer) }
+
+    private func receiveRaw(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
         let result = chttp_receive(descriptor, buffer.baseAddress, buffer.count)
         return result == 0 ? .ended : Self.transfer(result)
     }
 
     /// - Parameter more: whether further bytes follow at once, so that they may share a packet.
     func send(_ bytes: UnsafeRawBufferPointer, more: Bool) -> Transfer {
-        Self.transfer(chttp_send(descriptor, bytes.baseAddress, bytes.count, more ? 1 : 0))
+        if let session { return session.send(bytes) }
+        return Self.transfer(chttp_send(descriptor, bytes.baseAddress, bytes.count, more ? 1 : 0))
     }
 
     /// Sends up to `count` bytes of a file from `offset`; `.ended` when the file ends before.
     func send(_ file: OpenFile, from offset: Int64, count: Int) -> Transfer {
+        if let session { return session.send(file, from: offset, count: count) }
         let result = chttp_sendfile(descriptor, file.descriptor, offset, count)
         return result == 0 ? .ended : Self.transfer(result)
     }
 
     /// Tells the peer that nothing more comes.
-    func finishSending() {
+    ///
+    /// - Returns: false while the socket has no room to say so; then it must be called again.
+    func finishSending() -> Bool {
+        guard session?.finish() ?? true else { return false }
         _ = shutdown(descriptor, Int32(SHUT_WR))
+        return true
     }
 
     func close() {

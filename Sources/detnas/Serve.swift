@@ -13,7 +13,8 @@ struct Serve: ParsableCommand {
         abstract: "Takes jobs over HTTP and runs each in a worker process.",
         discussion: """
             Stops on SIGTERM or SIGINT: running jobs write a checkpoint and go on at the next start. \
-            A second signal ends it at once; workers then go on and are met again at the next start.
+            A second signal ends it at once; workers then go on and are met again at the next start. \
+            With TLS, SIGHUP reads the certificate again.
             """,
     )
 
@@ -26,11 +27,28 @@ struct Serve: ParsableCommand {
     )
     var datasetRoots: [String] = []
 
-    @Option(help: "A loopback address.")
+    @Option(help: "A loopback address; no other is taken, as requests carry no token yet.")
     var host = "127.0.0.1"
 
     @Option(help: "0: any free one.")
     var port: UInt16 = 8080
+
+    @Option(
+        help: "Listen on a Unix socket at this path too, without TLS; its owner alone may come."
+    )
+    var unix: String?
+
+    @Option(help: "Speak TLS: the server's certificate and its chain, in PEM.")
+    var tlsCertificate: String?
+
+    @Option(help: "The certificate's key, in PEM, without a passphrase.")
+    var tlsKey: String?
+
+    @Option(
+        name: .customLong("tls-client-ca"),
+        help: "Take only clients with a certificate that one of these signed, in PEM.",
+    )
+    var tlsClientAuthorities: String?
 
     @Option(help: "The CPU cores that jobs may have, such as 0,1 (default: all).")
     var cores: CoreList?
@@ -48,6 +66,12 @@ struct Serve: ParsableCommand {
         }
         if let slots, slots < 1 {
             throw ValidationError("--slots is \(slots); allowed: 1 or more")
+        }
+        guard (tlsCertificate == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key go together")
+        }
+        if tlsClientAuthorities != nil, tlsCertificate == nil {
+            throw ValidationError("--tls-client-ca needs --tls-certificate and --tls-key")
         }
     }
 
@@ -82,10 +106,12 @@ struct Serve: ParsableCommand {
             // Unbuffered: whoever started it may read the line through a pipe.
             try FileHandle.standardOutput.write(
                 contentsOf: Data(
-                    "detnas listens on http://\(host):\(port), data in \(store.folder)\n".utf8
+                    "detnas listens on \(place(port)), data in \(store.folder)\n".utf8
                 )
             )
+            let reload = tls == nil ? nil : reloadOnHangup(server, log)
             waitForSignal()
+            reload?.cancel()
             log(.info, "stopping")
             server.drain(timeout: 10)
             scheduler.stop()
@@ -98,6 +124,8 @@ struct Serve: ParsableCommand {
 
     private func configuration(_ log: ServiceLog) -> HTTPServer.Configuration {
         var configuration = HTTPServer.Configuration(host: host, port: port)
+        configuration.tls = tls
+        configuration.unixSocket = unix.map { HTTPServer.UnixSocket(path: $0) }
         configuration.accessLog = { entry in
             log(
                 .info,
@@ -111,6 +139,40 @@ struct Serve: ParsableCommand {
             )
         }
         return configuration
+    }
+
+    private var tls: HTTPServer.TLS? {
+        guard let tlsCertificate, let tlsKey else { return nil }
+        return HTTPServer.TLS(
+            certificate: tlsCertificate,
+            key: tlsKey,
+            clientAuthorities: tlsClientAuthorities,
+        )
+    }
+
+    /// Where the server listens, in words.
+    private func place(_ port: UInt16) -> String {
+        "\(tls == nil ? "http" : "https")://\(host):\(port)" + (unix.map { " and \($0)" } ?? "")
+    }
+
+    /// Reads the certificate again at each SIGHUP, until it is cancelled.
+    private func reloadOnHangup(
+        _ server: HTTPServer,
+        _ log: ServiceLog,
+    ) -> any DispatchSourceSignal {
+        signal(SIGHUP, SIG_IGN)
+        let queue = DispatchQueue(label: "certificate")
+        let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: queue)
+        source.setEventHandler { @Sendable in
+            do {
+                try server.reloadCertificate()
+                log(.info, "certificate read again")
+            } catch {
+                log(.error, "certificate kept", ["reason": "\(error)"])
+            }
+        }
+        source.resume()
+        return source
     }
 
     /// Returns at the first SIGTERM or SIGINT; the second one ends the process.

@@ -40,9 +40,10 @@ struct SplitMix: RandomNumberGenerator {
 
 extension OverASocket {
     @Suite struct FileTests {
-        @Test func `a range gets exactly its bytes`() throws {
+        @Test(arguments: Wire.allCases)
+        func `a range gets exactly its bytes`(wire: Wire) throws {
             let file = try SampleFile(bytes: 1000)
-            let server = try TestServer(file: file.served)
+            let server = try TestServer(wire, file: file.served)
             let client = try server.connect()
             let expected: [(String, Range<Int>?, Int)] = [
                 ("bytes=0-9", 0..<10, 206), ("bytes=990-", 990..<1000, 206),
@@ -109,9 +110,10 @@ extension OverASocket {
             }
         }
 
-        @Test func `HEAD tells the size and sends nothing, with or without a range`() throws {
+        @Test(arguments: Wire.allCases)
+        func `HEAD tells the size and sends nothing, with or without a range`(wire: Wire) throws {
             let file = try SampleFile(bytes: 100)
-            let server = try TestServer(file: file.served)
+            let server = try TestServer(wire, file: file.served)
             let client = try server.connect()
             for range in ["", "Range: bytes=0-9\r\n"] {
                 try client.send("HEAD /file HTTP/1.1\r\nHost: localhost\r\n\(range)\r\n")
@@ -135,9 +137,12 @@ extension OverASocket {
             }
         }
 
-        @Test func `a download of 50 MB that is cut every 9 MB ends with the same bytes`() throws {
+        @Test(arguments: Wire.allCases)
+        func `a download of 50 MB that is cut every 9 MB ends with the same bytes`(wire: Wire)
+            throws
+        {
             let file = try SampleFile(bytes: 50_000_000)
-            let server = try TestServer(file: file.served)
+            let server = try TestServer(wire, file: file.served)
             var held = Data()
             while held.count < file.content.count {
                 let client = try server.connect()
@@ -156,7 +161,8 @@ extension OverASocket {
             #expect(held == file.content)
         }
 
-        @Test func `a file that lies cold on the disk, and one whose name is gone, come whole`()
+        @Test(arguments: Wire.allCases)
+        func `a file that lies cold on the disk, and one whose name is gone, come whole`(wire: Wire)
             throws
         {
             let file = try SampleFile(bytes: 6_000_000)
@@ -164,7 +170,7 @@ extension OverASocket {
             fsync(descriptor)
             posix_fadvise(descriptor, 0, 0, Int32(POSIX_FADV_DONTNEED))
             close(descriptor)
-            let server = try TestServer(file: file.served)
+            let server = try TestServer(wire, file: file.served)
             let client = try server.connect(receiveBuffer: 65_536)
             try client.send("GET /file HTTP/1.1\r\nHost: localhost\r\n\r\n")
             #expect(try client.readHead().status == 200)
@@ -174,11 +180,12 @@ extension OverASocket {
             #expect(held == file.content)
         }
 
-        @Test func `a file that shrinks while it is sent ends the connection, not the server`()
+        @Test(arguments: Wire.allCases)
+        func `a file that shrinks while it is sent ends the connection, not the server`(wire: Wire)
             throws
         {
             let file = try SampleFile(bytes: 30_000_000)
-            let server = try TestServer(file: file.served)
+            let server = try TestServer(wire, file: file.served)
             let client = try server.connect(receiveBuffer: 65_536)
             try client.send("GET /file HTTP/1.1\r\nHost: localhost\r\n\r\n")
             #expect(try client.readHead().status == 200)

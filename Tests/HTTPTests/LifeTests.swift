@@ -26,6 +26,14 @@ extension OverASocket {
             second.drain(timeout: 1)
         }
 
+        @Test func `a server that is to listen nowhere does not start`() {
+            let server = HTTPServer(
+                configuration: HTTPServer.Configuration(host: nil),
+                routes: [],
+            )
+            #expect(throws: HTTPServerError.self) { try server.start() }
+        }
+
         @Test(arguments: ["0.0.0.0", "::", "192.168.1.1", "example.com", "", "127.0.0.1.1"])
         func `only loopback addresses are listened on`(host: String) {
             let server = HTTPServer(
@@ -35,8 +43,9 @@ extension OverASocket {
             #expect(throws: HTTPServerError.notLoopback(host: host)) { try server.start() }
         }
 
-        @Test func `a drain refuses the new, closes the idle and finishes what runs`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `a drain refuses the new, closes the idle and finishes what runs`(wire: Wire) throws {
+            let server = try TestServer(wire)
             let idle = try server.connect()
             #expect(try idle.get("/hello").status == 200)
             let running = try server.connect()
@@ -81,8 +90,9 @@ extension OverASocket {
             #expect(try client.readResponse().text == "bye")
         }
 
-        @Test func `a drain cuts off what outlasts its time`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `a drain cuts off what outlasts its time`(wire: Wire) throws {
+            let server = try TestServer(wire)
             let client = try server.connect(receiveBuffer: 4096)
             try client.send(ask("/big"))
             _ = try client.readHead()

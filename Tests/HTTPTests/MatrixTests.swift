@@ -19,6 +19,14 @@ struct Case: CustomTestStringConvertible {
         self.closes = closes
     }
 
+    /// The bytes to send over `wire`: an absolute target names TLS where TLS is spoken.
+    func bytes(over wire: Wire) -> String {
+        guard wire == .tls else { return bytes }
+        return bytes.replacing(/(?i)(GET http)(s?):/) { match in
+            match.1 + (match.2.isEmpty ? "s" : "") + ":"
+        }
+    }
+
     /// A GET with more lines in its head.
     static func get(_ name: String, _ lines: String, _ status: Int, closes: Bool = true) -> Case {
         Case(
@@ -244,17 +252,31 @@ private let chunked: [Case] = [
     .chunks("one endless trailer", "0\r\nA: \(long(20_000))", 431),
 ]
 
+/// Cases of one sort.
+struct Table: CustomTestStringConvertible {
+    var testDescription: String
+    var cases: [Case]
+
+    static let all = [
+        Table(testDescription: "heads", cases: heads),
+        Table(testDescription: "targets", cases: targets),
+        Table(testDescription: "lengths", cases: lengths),
+        Table(testDescription: "chunks", cases: chunked),
+    ]
+}
+
 extension OverASocket {
     @Suite struct MatrixTests {
-        @Test(arguments: [heads, targets, lengths, chunked])
+        @Test(arguments: Table.all, Wire.allCases)
         func `each request gets its status, and the connection stays or goes as it must`(
-            cases: [Case]
+            table: Table,
+            wire: Wire,
         ) throws {
-            let server = try TestServer()
-            for sent in cases {
+            let server = try TestServer(wire)
+            for sent in table.cases {
                 let client = try server.connect()
                 // A refusal may come, and the connection go, before all is sent.
-                try? client.send(sent.bytes)
+                try? client.send(sent.bytes(over: wire))
                 let response = try client.readResponse()
                 #expect(response.status == sent.status, "\(sent.testDescription)")
                 let saysClose = response["connection"] == "close"
@@ -270,8 +292,9 @@ extension OverASocket {
             }
         }
 
-        @Test func `byte by byte every request is read as in one piece`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `byte by byte every request is read as in one piece`(wire: Wire) throws {
+            let server = try TestServer(wire)
             for sent in heads + chunked where sent.bytes.utf8.count < 300 {
                 let client = try server.connect()
                 for byte in sent.bytes.utf8 {
@@ -281,8 +304,9 @@ extension OverASocket {
             }
         }
 
-        @Test func `a request cut short gets 400`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `a request cut short gets 400`(wire: Wire) throws {
+            let server = try TestServer(wire)
             for bytes in [
                 "GET /hel", "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhe",
             ] {

@@ -20,13 +20,34 @@ enum ClientError: Error {
     case malformed(String)
 }
 
+/// Where a server listens, and how it is spoken to.
+enum Address {
+    case tcp(UInt16)
+    case tls(UInt16, TLSOffer)
+    case unix(String)
+}
+
 /// A blocking connection; every wait ends after `patience` seconds with an error.
 final class RawClient {
     private let descriptor: Int32
+    private let address: Address
+    private(set) var tls: TLSClient?
     private var buffer = Data()
 
-    init(port: UInt16, patience: Double = 5, receiveBuffer: Int32? = nil) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    convenience init(port: UInt16, patience: Double = 5, receiveBuffer: Int32? = nil) throws {
+        try self.init(.tcp(port), patience: patience, receiveBuffer: receiveBuffer)
+    }
+
+    /// - Parameter isConnected: without it, the connection is not made before `connect()`.
+    init(
+        _ address: Address,
+        patience: Double = 5,
+        receiveBuffer: Int32? = nil,
+        isConnected: Bool = true,
+    ) throws {
+        self.address = address
+        let family = if case .unix = address { AF_UNIX } else { AF_INET }
+        descriptor = socket(family, Int32(SOCK_STREAM.rawValue), 0)
         var wait = timeval(tv_sec: Int(patience), tv_usec: Int(patience * 1e6) % 1_000_000)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(
@@ -40,35 +61,52 @@ final class RawClient {
         if var size = receiveBuffer {
             setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, 4)
         }
+        if isConnected { try connect() }
+    }
+
+    deinit { close(descriptor) }
+
+    func connect() throws {
+        let result =
+            switch address {
+            case .tcp(let port), .tls(let port, _): Self.connect(descriptor, port: port)
+            case .unix(let path): Self.connect(descriptor, path: path)
+            }
+        guard result == 0 else { throw ClientError.cannotConnect(errno) }
+        if case .tls(_, let offer) = address { tls = try TLSClient(descriptor, offer) }
+    }
+
+    private static func connect(_ descriptor: Int32, port: UInt16) -> Int32 {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let result = withUnsafeBytes(of: address) { bytes in
-            bytes.baseAddress.map {
-                connect(
-                    descriptor,
-                    $0.assumingMemoryBound(to: sockaddr.self),
-                    socklen_t(bytes.count),
-                )
-            }
-        }
-        guard result == 0 else {
-            let code = errno
-            close(descriptor)
-            throw ClientError.cannotConnect(code)
-        }
+        return connect(descriptor, to: address)
     }
 
-    deinit { close(descriptor) }
+    private static func connect(_ descriptor: Int32, path: String) -> Int32 {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        return connect(descriptor, to: address)
+    }
+
+    private static func connect<Name>(_ descriptor: Int32, to name: Name) -> Int32 {
+        withUnsafeBytes(of: name) { bytes in
+            guard let base = bytes.baseAddress else { return -1 }
+            let length = socklen_t(bytes.count)
+            return Glibc.connect(descriptor, base.assumingMemoryBound(to: sockaddr.self), length)
+        }
+    }
 
     func send(_ text: String) throws { try send(Data(text.utf8)) }
 
     func send(_ bytes: Data) throws {
         var rest = bytes
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            let count = rest.withUnsafeBytes { bytes in
+                tls?.write(bytes)
+                    ?? Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { throw ClientError.ended }
             rest = rest.dropFirst(count)
@@ -76,12 +114,17 @@ final class RawClient {
     }
 
     /// Tells the server that no more comes.
-    func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+    func finishSending() {
+        tls?.finish()
+        shutdown(descriptor, Int32(SHUT_WR))
+    }
 
     /// Reads some more bytes; false at the end.
     private func fill() throws -> Bool {
-        var chunk = [UInt8](repeating: 0, count: 65_536)
-        let count = recv(descriptor, &chunk, chunk.count, 0)
+        var chunk = [UInt8](repeating: 0, count: 16_384)
+        let count = chunk.withUnsafeMutableBytes { bytes in
+            tls?.read(bytes) ?? recv(descriptor, bytes.baseAddress, bytes.count, 0)
+        }
         if count > 0 { buffer.append(contentsOf: chunk[..<count]) }
         if count < 0, errno == EAGAIN { throw ClientError.timedOut }
         return count > 0

@@ -76,8 +76,9 @@ extension OverASocket {
             #expect(try client.get("/query?a=1%262&b&a=x+y%2B").text == "a=1&2|b=|a=x y+")
         }
 
-        @Test func `100 requests sent at once are answered in order`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `100 requests sent at once are answered in order`(wire: Wire) throws {
+            let server = try TestServer(wire)
             let client = try server.connect()
             try client.send(
                 (0..<100).map { "GET /jobs/\($0) HTTP/1.1\r\nHost: localhost\r\n\r\n" }.joined()
@@ -87,8 +88,9 @@ extension OverASocket {
             }
         }
 
-        @Test func `a client that closes its side after asking is answered`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `a client that closes its side after asking is answered`(wire: Wire) throws {
+            let server = try TestServer(wire)
             let client = try server.connect()
             try client.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
             client.finishSending()
@@ -96,8 +98,9 @@ extension OverASocket {
             #expect(try client.readRest().isEmpty)
         }
 
-        @Test func `100 Continue is sent when the body is wanted, and only then`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `100 Continue is sent when the body is wanted, and only then`(wire: Wire) throws {
+            let server = try TestServer(wire)
             let post = { (path: String, length: Int) in
                 "POST \(path) HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
                     + "Content-Length: \(length)\r\n\r\n"
@@ -117,8 +120,9 @@ extension OverASocket {
             }
         }
 
-        @Test func `requests inside a refused body are never answered`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `requests inside a refused body are never answered`(wire: Wire) throws {
+            let server = try TestServer(wire)
             let client = try server.connect()
             let hidden = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
             let body = String(repeating: hidden, count: 3_000_000 / hidden.utf8.count)
@@ -164,8 +168,9 @@ extension OverASocket {
             }
         }
 
-        @Test func `a client that gives up waiting is noticed at once`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `a client that gives up waiting is noticed at once`(wire: Wire) throws {
+            let server = try TestServer(wire)
             var client: RawClient? = try server.connect()
             try client?.send("GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n")
             #expect(server.waiting.wait(for: 1).count == 1)

@@ -9,12 +9,13 @@ extension OverASocket {
     @Suite struct StreamTests {
         private let ask = "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
-        @Test func `100 subscribers each see every event in order`() throws {
-            let server = try TestServer()
-            let clients = try (0..<100).map { _ in try server.connect() }
+        @Test(arguments: Wire.allCases)
+        func `200 subscribers each see every event in order`(wire: Wire) throws {
+            let server = try TestServer(wire)
+            let clients = try (0..<200).map { _ in try server.connect() }
             for client in clients { try client.send(ask) }
-            let streams = server.streams.wait(for: 100)
-            #expect(streams.count == 100)
+            let streams = server.streams.wait(for: 200)
+            #expect(streams.count == 200)
             let writer = Thread {
                 for number in 0..<50 {
                     for stream in streams { stream.write(Data("data: \(number)\n\n".utf8)) }
@@ -47,8 +48,9 @@ extension OverASocket {
             }
         }
 
-        @Test func `a subscriber that leaves is noticed without a write`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `a subscriber that leaves is noticed without a write`(wire: Wire) throws {
+            let server = try TestServer(wire)
             var client: RawClient? = try server.connect()
             try client?.send(ask)
             let stream = try #require(server.streams.wait(for: 1).first)
@@ -59,8 +61,10 @@ extension OverASocket {
             #expect(!stream.write(Data("late".utf8)))
         }
 
-        @Test func `a subscriber that reads too slowly is cut off, and others are not`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `a subscriber that reads too slowly is cut off, and others are not`(wire: Wire) throws
+        {
+            let server = try TestServer(wire)
             let slow = try server.connect(receiveBuffer: 4096)
             try slow.send(ask)
             let stream = try #require(server.streams.wait(for: 1).first)
@@ -83,8 +87,9 @@ extension OverASocket {
             #expect((try? slow.readResponse()) == nil)
         }
 
-        @Test func `a long history is written piece by piece as it is taken`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `a long history is written piece by piece as it is taken`(wire: Wire) throws {
+            let server = try TestServer(wire)
             let client = try server.connect()
             try client.send(ask)
             let stream = try #require(server.streams.wait(for: 1).first)
@@ -99,8 +104,10 @@ extension OverASocket {
             #expect(try client.readResponse().body.count == total * piece.count)
         }
 
-        @Test func `one piece larger than the limit passes when nothing else is queued`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `one piece larger than the limit passes when nothing else is queued`(wire: Wire) throws
+        {
+            let server = try TestServer(wire)
             let client = try server.connect()
             try client.send(ask)
             let stream = try #require(server.streams.wait(for: 1).first)
@@ -109,8 +116,9 @@ extension OverASocket {
             #expect(try client.readResponse().body.count == 5_000_000)
         }
 
-        @Test func `on HTTP 1.0 a stream ends with its connection`() throws {
-            let server = try TestServer()
+        @Test(arguments: Wire.allCases)
+        func `on HTTP 1.0 a stream ends with its connection`(wire: Wire) throws {
+            let server = try TestServer(wire)
             let client = try server.connect()
             try client.send("GET /events HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
             let stream = try #require(server.streams.wait(for: 1).first)

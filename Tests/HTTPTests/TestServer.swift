@@ -5,9 +5,20 @@ import Synchronization
 
 @testable import HTTP
 
+/// How a server is spoken to.
+enum Wire: String, CaseIterable {
+    case plain, tls, unix
+}
+
 /// Drains when it is let go.
 final class TestServer: Sendable {
     let port: UInt16
+    let wire: Wire
+    /// Of the Unix socket.
+    let path = temporaryPath("http.sock")
+    private let certificate: Certificate?
+    /// The file that a client must trust.
+    var trusted: String? { certificate?.file }
     let server: HTTPServer
     /// Streams opened by `GET /events`, in order.
     let streams = Shared<any HTTPStream>()
@@ -18,16 +29,25 @@ final class TestServer: Sendable {
     let log = Shared<HTTPServer.AccessEntry>()
 
     init(
+        _ wire: Wire = .plain,
         file: HTTPFile = HTTPFile(path: "/dev/null", etag: "none"),
+        folder: String = "/missing",
         _ change: (inout HTTPServer.Configuration) -> Void = { _ in },
     ) throws {
         var configuration = HTTPServer.Configuration()
         configuration.limits.connectionsPerPeer = 1024
+        self.wire = wire
+        certificate = wire == .tls ? try Certificate("localhost") : nil
+        configuration.tls = certificate?.served
+        if wire == .unix {
+            configuration.host = nil
+            configuration.unixSocket = HTTPServer.UnixSocket(path: path)
+        }
         configuration.accessLog = { [log] in log.append($0) }
         change(&configuration)
         server = HTTPServer(
             configuration: configuration,
-            routes: Self.routes(file, streams: streams, waiting: waiting, calls: calls),
+            routes: Self.routes(file, folder, streams: streams, waiting: waiting, calls: calls),
         )
         port = try server.start()
     }
@@ -35,11 +55,18 @@ final class TestServer: Sendable {
     deinit { server.drain(timeout: 0) }
 
     func connect(patience: Double = 5, receiveBuffer: Int32? = nil) throws -> RawClient {
-        try RawClient(port: port, patience: patience, receiveBuffer: receiveBuffer)
+        let address: Address =
+            switch wire {
+            case .plain: .tcp(port)
+            case .tls: .tls(port, TLSOffer(trusts: trusted))
+            case .unix: .unix(path)
+            }
+        return try RawClient(address, patience: patience, receiveBuffer: receiveBuffer)
     }
 
     private static func routes(
         _ file: HTTPFile,
+        _ folder: String,
         streams: Shared<any HTTPStream>,
         waiting: Shared<any HTTPResponder>,
         calls: Shared<String>,
@@ -48,6 +75,9 @@ final class TestServer: Sendable {
             HTTPRoute("GET", "/hello") { _ in .now(.text("hello")) },
             HTTPRoute("POST", "/echo", bodyLimit: 1000) { request in
                 .now(HTTPResponse(status: 200, body: .bytes(request.body)))
+            },
+            HTTPRoute("POST", "/upload", bodyLimit: 30_000_000, bodyFolder: folder) { request in
+                .now(uploaded(request))
             },
             HTTPRoute("POST", "/plain") { _ in .now(.text("no body")) },
             HTTPRoute("GET", "/jobs/{id}") { .now(.text("job \($0.parameters["id"] ?? "?")")) },
@@ -58,6 +88,7 @@ final class TestServer: Sendable {
             HTTPRoute("GET", "/file") { _ in
                 .now(HTTPResponse(status: 200, body: .file(file)))
             },
+            HTTPRoute("GET", "/list") { request in .now(list(for: request)) },
             HTTPRoute("GET", "/injected") { request in
                 var response = HTTPResponse.text("ok")
                 response.headers.add("X-Echo", request.query.first?.value ?? "")
@@ -88,6 +119,29 @@ final class TestServer: Sendable {
             HTTPRoute("GET", "/forgotten") { _ in .later { _ in } },
         ]
     }
+}
+
+/// Says what was stored; keeps it where the query says.
+private func uploaded(_ request: HTTPRequest) -> HTTPResponse {
+    guard let upload = request.upload, request.body.isEmpty else { return .text("nothing") }
+    do {
+        if let target = request.query.first?.value { try upload.keep(at: target) }
+        return .text("\(upload.size) \(upload.sha256)")
+    } catch {
+        return .text("\(error)")
+    }
+}
+
+/// Bytes of the type and size that the query asks for, with a tag.
+private func list(for request: HTTPRequest) -> HTTPResponse {
+    let asked = Dictionary(request.query.map { ($0.name, $0.value) }) { first, _ in first }
+    let lines = (asked["bytes"].flatMap(Int.init) ?? 0) / 10
+    let body = Data(String(repeating: "{\"a\": 10}\n", count: lines).utf8)
+    var headers = HTTPHeaders([("ETag", "\"r5\"")])
+    if request.headers.holds(etag: "\"r5\"") { return HTTPResponse(status: 304, headers: headers) }
+    headers.add("Content-Type", asked["type"] ?? "application/json")
+    if let digest = asked["digest"] { headers.add("Repr-Digest", digest) }
+    return HTTPResponse(status: 200, headers: headers, body: .bytes(body))
 }
 
 extension HTTPResponse {

@@ -46,5 +46,8 @@ int chttp_is_cached(int file, int64_t offset, int64_t count);
 /// Reads the range once, so that it is in the page cache. Blocks.
 void chttp_warm(int file, int64_t offset, int64_t count);
 
+/// Makes a file for its owner alone, and replaces the six last characters of `name`, XXXXXX, by its own.
+int chttp_temporary(char *name);
+
 /// Blocks every signal on this thread, save those that a fault of the thread itself raises.
 void chttp_block_signals(void);

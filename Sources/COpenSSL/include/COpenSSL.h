@@ -1,0 +1,51 @@
+// A TLS server on sockets that never wait, through OpenSSL: what Swift cannot see of it, as plain functions.
+
+#pragma once
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    COPENSSL_WANTS_INPUT = -1,
+    COPENSSL_WANTS_OUTPUT = -2,
+    /// The peer said that nothing more comes, or left.
+    COPENSSL_ENDED = -3,
+    COPENSSL_FAILED = -4,
+    /// The first bytes were those of a request without TLS; nothing was answered.
+    COPENSSL_PLAIN_HTTP = -5,
+};
+
+/// Which of the files was at fault.
+enum { COPENSSL_CERTIFICATE, COPENSSL_KEY, COPENSSL_AUTHORITIES, COPENSSL_NO_FILE };
+
+#define COPENSSL_REASON_SIZE 256
+
+/// TLS 1.2 and 1.3 with the certificate, its chain and its key, from PEM files. With `authorities` a
+/// client must show a certificate of one of these. NULL with the file at fault and the reason.
+__attribute__((warn_unused_result))
+SSL_CTX *copenssl_server(const char *certificate, const char *key, const char *authorities,
+                         int *fault, char *reason);
+
+/// A session on a connected socket, which stays the caller's. It keeps its context alive.
+__attribute__((warn_unused_result))
+SSL *copenssl_session(SSL_CTX *context, int socket);
+
+/// 0 when it is done.
+__attribute__((warn_unused_result))
+int copenssl_handshake(SSL *session);
+
+/// At most one record, so that whatever is not given out stays in the socket, where epoll sees it: `count`
+/// has to be at least 16,384.
+__attribute__((warn_unused_result))
+int64_t copenssl_read(SSL *session, void *bytes, size_t count);
+
+/// As much as the socket takes. After COPENSSL_WANTS_OUTPUT the same bytes must be offered again,
+/// at any address, with any others behind them.
+__attribute__((warn_unused_result))
+int64_t copenssl_write(SSL *session, const void *bytes, size_t count);
+
+/// Tells the peer that nothing more comes. 0 when that is sent; not to be called after a failure.
+__attribute__((warn_unused_result))
+int copenssl_finish(SSL *session);

@@ -1,0 +1,13 @@
+// gzip through zlib: what Swift cannot see of it (its set-up is a macro), as plain functions.
+
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <zlib.h>
+
+/// Writes `count` bytes as one gzip file (RFC 1952) to `out`.
+///
+/// Returns its size, or -1 when that is more than `capacity` or no memory is left.
+__attribute__((warn_unused_result))
+int64_t czlib_gzip(const void *bytes, size_t count, void *out, size_t capacity, int level);

@@ -14,6 +14,7 @@ struct Problem: Error {
     var errors: [Violation] = []
     /// Further members.
     var more: [String: JSONValue] = [:]
+    var fields: [(String, String)] = []
 
     init(
         _ status: Int,
@@ -22,6 +23,7 @@ struct Problem: Error {
         _ detail: String,
         errors: [Violation] = [],
         more: [String: JSONValue] = [:],
+        fields: [(String, String)] = [],
     ) {
         self.status = status
         self.code = code
@@ -29,6 +31,7 @@ struct Problem: Error {
         self.detail = detail
         self.errors = errors
         self.more = more
+        self.fields = fields
     }
 
     /// What `request` is answered.
@@ -43,7 +46,7 @@ struct Problem: Error {
         if !errors.isEmpty { body["errors"] = (try? JSON.value(errors)) ?? [] }
         return HTTPResponse(
             status: status,
-            headers: HTTPHeaders([("Content-Type", "application/problem+json")]),
+            headers: HTTPHeaders([("Content-Type", "application/problem+json")] + fields),
             body: .bytes(Data(JSONValue.object(body).canonical.utf8)),
         )
     }

@@ -17,9 +17,12 @@ extension Service {
     /// Submits the job that `sent` is.
     func submit(_ sent: JSONValue, _ request: HTTPRequest) throws -> HTTPReply {
         let query = try Query(request, allowed: ["dryRun", "measure"])
+        let isDry = try query.flag("dryRun") == true
+        // Before anything is looked at: what was taken once may not be taken again today.
+        if !isDry, let earlier = try replay(request) { return .now(earlier) }
         let asked = try JobRequest.resolve(sent).get()
         let (job, lineage) = try Admission(scheduler).job(for: asked)
-        if try query.flag("dryRun") == true {
+        if isDry {
             let estimate = estimate(asked, lineage)
             guard try query.flag("measure") ?? true else {
                 return .now(json(["job": asked.json, "estimate": .object(estimate)]))
@@ -27,7 +30,6 @@ extension Service {
             return measured(job, asked, estimate, request)
         }
         let named = try namedRequest(request, location: "/v1/jobs/\(job.id)")
-        if let earlier = try replay(named) { return .now(earlier) }
         try checkRoom(for: 1)
         let stored: Job
         do {
@@ -140,18 +142,19 @@ extension Service {
 
     @Sendable func submitPipeline(_ request: HTTPRequest) throws -> HTTPReply {
         let query = try Query(request, allowed: ["dryRun"])
+        let isDry = try query.flag("dryRun") == true
+        if !isDry, let earlier = try replay(request) { return .now(earlier) }
         let sent = try body(request)
         let asked = try PipelineRequest.resolve(sent).get()
         let id = "pipe_" + ULID.make()
         let jobs = try Admission(scheduler).jobs(for: asked, id: id)
-        if try query.flag("dryRun") == true {
+        if isDry {
             let estimates = zip(asked.steps, jobs).map { step, job in
                 JSONValue.object(estimate(step, job.lineage))
             }
             return .now(json(["pipeline": asked.json, "estimates": .array(estimates)]))
         }
         let named = try namedRequest(request, location: "/v1/pipelines/\(id)")
-        if let earlier = try replay(named) { return .now(earlier) }
         try checkRoom(for: jobs.count)
         let stored: [Job]
         do {

@@ -9,8 +9,10 @@ internal import SearchSpaces
 
 extension Service {
     /// The request under its key; nil without one.
+    ///
+    /// - Parameter location: where what it makes will be; of no matter to `replay`.
     /// - Throws: `Problem` for a key that is none.
-    func namedRequest(_ request: HTTPRequest, location: String) throws -> NamedRequest? {
+    func namedRequest(_ request: HTTPRequest, location: String = "") throws -> NamedRequest? {
         guard let key = request.headers["Idempotency-Key"] else { return nil }
         guard (1...255).contains(key.utf8.count),
             key.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
@@ -33,8 +35,9 @@ extension Service {
 
     /// What the first request of this name is answered with now; nil when this is the first.
     /// - Throws: `Problem` when that was another request.
-    func replay(_ named: NamedRequest?) throws -> HTTPResponse? {
-        guard let named, let earlier = try store.request(named.key) else { return nil }
+    func replay(_ request: HTTPRequest) throws -> HTTPResponse? {
+        guard let named = try namedRequest(request), let earlier = try store.request(named.key)
+        else { return nil }
         guard earlier.fingerprint == named.fingerprint else {
             throw Problem(
                 422,

@@ -23,6 +23,7 @@ package final class Service: Sendable {
     let store: JobStore
     let scheduler: Scheduler
     let trials: Trials
+    let access: Access
     let limits: Limits
     let version: String
     let log: ServiceLog
@@ -33,12 +34,14 @@ package final class Service: Sendable {
     package init(
         scheduler: Scheduler,
         version: String,
+        access: Access? = nil,
         limits: Limits = Limits(),
         log: ServiceLog = .silent,
     ) {
         store = scheduler.store
         self.scheduler = scheduler
         trials = Trials(scheduler)
+        self.access = access ?? Access(store: scheduler.store, needsToken: false)
         self.version = version
         self.limits = limits
         self.log = log
@@ -50,14 +53,18 @@ package final class Service: Sendable {
     }
 
     /// A line of the table of routes; what `handle` throws becomes a problem.
+    ///
+    /// - Parameter scope: what a token must be good for; nil: nobody is asked.
     func route(
         _ method: String,
         _ pattern: String,
         bodyLimit: Int = 0,
+        for scope: Scope?,
         _ handle: @escaping @Sendable (HTTPRequest) throws -> HTTPReply,
     ) -> HTTPRoute {
         HTTPRoute(method, pattern, bodyLimit: bodyLimit) { request in
             do {
+                if let scope { _ = try self.access.caller(of: request, for: scope) }
                 return try handle(request)
             } catch {
                 return .now(self.response(to: error, request))

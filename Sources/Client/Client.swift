@@ -23,8 +23,13 @@ package struct ServerProblem: Error, CustomStringConvertible {
 
 package struct Client: Sendable {
     package let address: ServerAddress
+    /// Sent with every request.
+    private let token: String?
 
-    package init(_ address: ServerAddress) { self.address = address }
+    package init(_ address: ServerAddress, token: String? = nil) {
+        self.address = address
+        self.token = token
+    }
 
     /// The JSON that a request is answered with; null where there is none.
     /// - Throws: `ClientError`, `ServerProblem`.
@@ -92,6 +97,7 @@ package struct Client: Sendable {
             text += "Content-Length: \(content.count)\r\n"
         }
         if body != nil { text += "Content-Type: application/json\r\n" }
+        if let token { text += "Authorization: Bearer \(token)\r\n" }
         for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
             text += "\(name): \(value)\r\n"
         }

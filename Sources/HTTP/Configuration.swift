@@ -5,8 +5,10 @@ package import Foundation
 extension HTTPServer {
     package struct Configuration: Sendable {
         /// A loopback address, or `localhost`; nil for the Unix socket alone. Others are refused, with TLS
-        /// too: nothing here asks who is calling.
+        /// too, unless whoever handles the requests asks who is calling.
         package var host: String?
+        /// Whether any address will do, encrypted.
+        package var asksWhoIsCalling = false
         /// 0 takes any free port; `start()` returns it.
         package var port: UInt16
         /// Encrypts what comes over TCP.
@@ -18,8 +20,8 @@ extension HTTPServer {
         /// How many handlers run at once, each on a serial queue.
         package var handlerQueues = 2
         /// The names a request's `Host` may carry, without port; any other gets 421. It keeps a foreign web
-        /// page from reaching the server through a name of its own that points here (DNS rebinding).
-        package var hostNames: Set<String> = ["localhost", "127.0.0.1", "[::1]"]
+        /// page from reaching the server through a name of its own that points here (DNS rebinding). Nil: any name.
+        package var hostNames: Set<String>? = ["localhost", "127.0.0.1", "[::1]"]
         /// Called in order, on a queue of its own, when a response is through or its client left.
         package var accessLog: (@Sendable (AccessEntry) -> Void)?
 
@@ -137,7 +139,7 @@ package enum HTTPServerError: Error, Equatable, CustomStringConvertible {
         case .socketInUse(let path): "another server listens at \(path); choose another path"
         case .notLoopback(let host):
             "cannot listen on \"\(host)\": only loopback addresses (127.0.0.1, ::1, localhost)"
-                + " are allowed, as requests carry no token yet"
+                + " are allowed, and others with TLS where a token is asked for"
         case .cannotListen(let place, let reason): "cannot listen at \(place): \(reason)"
         case .certificate(let file, let reason): "cannot use \(file) for TLS: \(reason)"
         case .alreadyStarted: "the server was already started"

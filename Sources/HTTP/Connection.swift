@@ -358,6 +358,7 @@ final class Connection {
                 body: body,
                 upload: upload,
                 id: asked.id,
+                peer: peer,
             ),
         )
     }

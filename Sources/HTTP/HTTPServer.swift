@@ -71,7 +71,12 @@ package final class HTTPServer: Sendable {
         if let host = configuration.host {
             let port = configuration.port
             listeners.append(
-                try Listener(host: host, port: port, isEncrypted: identity != nil)
+                try Listener(
+                    host: host,
+                    port: port,
+                    isEncrypted: identity != nil,
+                    takesAny: configuration.asksWhoIsCalling && identity != nil,
+                )
             )
         }
         if let place = configuration.unixSocket { listeners.append(try Listener(place)) }

@@ -26,8 +26,13 @@ final class Listener {
         close(descriptor)
     }
 
-    /// Listens on a loopback address.
-    init(host: String, port: UInt16, isEncrypted: Bool) throws(HTTPServerError) {
+    /// Listens on a loopback address, or on any.
+    init(
+        host: String,
+        port: UInt16,
+        isEncrypted: Bool,
+        takesAny: Bool,
+    ) throws(HTTPServerError) {
         self.isEncrypted = isEncrypted
         file = nil
         let name = host == "localhost" ? "127.0.0.1" : host
@@ -35,11 +40,15 @@ final class Listener {
         var v6 = sockaddr_in6()
         if inet_pton(AF_INET, name, &v4.sin_addr) == 1 {
             // 127.0.0.0/8, in network order.
-            guard v4.sin_addr.s_addr & 0xFF == 127 else { throw .notLoopback(host: host) }
+            guard takesAny || v4.sin_addr.s_addr & 0xFF == 127 else {
+                throw .notLoopback(host: host)
+            }
             v4.sin_family = sa_family_t(AF_INET)
             v4.sin_port = port.bigEndian
             descriptor = try Self.listen(v4, AF_INET, host: host, port: port)
-        } else if inet_pton(AF_INET6, name, &v6.sin6_addr) == 1, Self.text(v6) == "::1" {
+        } else if inet_pton(AF_INET6, name, &v6.sin6_addr) == 1,
+            takesAny || Self.text(v6) == "::1"
+        {
             v6.sin6_family = sa_family_t(AF_INET6)
             v6.sin6_port = port.bigEndian
             descriptor = try Self.listen(v6, AF_INET6, host: host, port: port)
@@ -120,7 +129,7 @@ final class Listener {
     }
 
     private static func peer(_ storage: sockaddr_storage) -> String {
-        if Int32(storage.ss_family) == AF_UNIX { return "unix" }
+        if Int32(storage.ss_family) == AF_UNIX { return HTTPRequest.unixPeer }
         return withUnsafeBytes(of: storage) { bytes in
             if Int32(storage.ss_family) == AF_INET6 {
                 return text(bytes.loadUnaligned(as: sockaddr_in6.self))

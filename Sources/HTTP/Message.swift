@@ -57,6 +57,10 @@ package struct HTTPRequest: Sendable {
     package var upload: HTTPUpload?
     /// Echoed from `X-Request-Id`, or made.
     package var id: String
+    /// The client's address, without port; `unixPeer` for whoever comes over the Unix socket.
+    package var peer: String
+
+    package static let unixPeer = "unix"
 
     package init(
         method: String,
@@ -67,6 +71,7 @@ package struct HTTPRequest: Sendable {
         body: Data = Data(),
         upload: HTTPUpload? = nil,
         id: String = "test",
+        peer: String = HTTPRequest.unixPeer,
     ) {
         self.method = method
         self.path = path
@@ -76,6 +81,7 @@ package struct HTTPRequest: Sendable {
         self.body = body
         self.upload = upload
         self.id = id
+        self.peer = peer
     }
 }
 

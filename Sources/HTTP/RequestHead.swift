@@ -28,7 +28,7 @@ struct RequestHead: Sendable {
     init(
         parsing bytes: ArraySlice<UInt8>,
         limits: HTTPServer.Limits,
-        hostNames: Set<String>,
+        hostNames: Set<String>?,
         scheme: String = "http",
     ) throws(HTTPProblem) {
         var rest = bytes
@@ -154,7 +154,7 @@ struct RequestHead: Sendable {
     /// Whether `authority` (`name` or `name:port`) is one of this server's names.
     private static func checkAuthority(
         _ authority: String,
-        allowed: Set<String>,
+        allowed: Set<String>?,
     ) throws(HTTPProblem) {
         let bytes = authority.utf8
         let nameEnd =
@@ -168,6 +168,7 @@ struct RequestHead: Sendable {
             nameEnd == bytes.endIndex
                 || bytes[nameEnd] == .colon && bytes[nameEnd...].dropFirst().allSatisfy(\.isDigit)
         else { throw .malformed("the host is not a name with an optional port") }
+        guard let allowed else { return }
         let name = String(authority[..<nameEnd])
         guard allowed.contains(where: { $0.equalsIgnoringCase(name) }) else {
             throw HTTPProblem(

@@ -138,5 +138,19 @@ let migrations: DatabaseMigrator = {
                 """
         )
     }
+    migrator.registerMigration("tokens") { db in
+        try db.execute(
+            sql: """
+                CREATE TABLE tokens (
+                    id TEXT PRIMARY KEY,
+                    name TEXT NOT NULL,
+                    scope TEXT NOT NULL,
+                    digest TEXT NOT NULL UNIQUE,
+                    createdAt TEXT NOT NULL,
+                    expiresAt TEXT
+                ) WITHOUT ROWID;
+                """
+        )
+    }
     return migrator
 }()

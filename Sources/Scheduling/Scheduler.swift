@@ -282,15 +282,15 @@ package final class Scheduler: @unchecked Sendable {
     private func failOrphans() throws {
         for job in try store.jobs(in: [.queued]) {
             for need in job.needs {
-                guard let needed = try store.job(need), needed.state.isTerminal,
-                    needed.state != .succeeded
-                else { continue }
-                let name = needed.step ?? need.rawValue
+                let needed = try store.job(need)
+                if let needed, !needed.state.isTerminal || needed.state == .succeeded { continue }
+                let name = needed?.step ?? need.rawValue
+                let state = needed?.state.rawValue ?? "deleted"
                 try store.change(job.id) {
                     try $0.failBeforeStart(
                         JobFailure(
                             code: "dependency_failed",
-                            message: "\(name) (\(need)) is \(needed.state.rawValue)",
+                            message: "\(name) (\(need)) is \(state)",
                         ),
                         at: Date(),
                     )

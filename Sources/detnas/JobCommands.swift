@@ -18,8 +18,14 @@ struct ServerOptions: ParsableArguments {
 
     var client: Client {
         get throws {
-            let given = server ?? ProcessInfo.processInfo.environment["DETNAS_SERVER"]
-            return Client(try ServerAddress(given ?? "http://127.0.0.1:8080"))
+            let environment = ProcessInfo.processInfo.environment
+            let given = server ?? environment["DETNAS_SERVER"]
+            // Never an argument: those are seen by everybody on the machine.
+            let token = environment["DETNAS_TOKEN"]
+            guard token?.contains(where: \.isNewline) != true else {
+                throw ValidationError("DETNAS_TOKEN has a line break in it")
+            }
+            return Client(try ServerAddress(given ?? "http://127.0.0.1:8080"), token: token)
         }
     }
 }

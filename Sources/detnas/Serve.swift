@@ -27,8 +27,18 @@ struct Serve: ParsableCommand {
     )
     var datasetRoots: [String] = []
 
-    @Option(help: "A loopback address; no other is taken, as requests carry no token yet.")
+    @Option(help: "A loopback address, or, with TLS and a token, any other, such as 0.0.0.0.")
     var host = "127.0.0.1"
+
+    @Flag(help: "Ask for a token on a loopback address too; see detnas token.")
+    var requireToken = false
+
+    @Option(
+        name: .customLong("name"),
+        help:
+            "A name that requests may call this server by; may be repeated (default: loopback names; any with a token).",
+    )
+    var names: [String] = []
 
     @Option(help: "0: any free one.")
     var port: UInt16 = 8080
@@ -67,6 +77,11 @@ struct Serve: ParsableCommand {
         if let slots, slots < 1 {
             throw ValidationError("--slots is \(slots); allowed: 1 or more")
         }
+        if !isLoopback, tlsCertificate == nil {
+            throw ValidationError(
+                "--host \(host) is no loopback address; it needs --tls-certificate and --tls-key"
+            )
+        }
         guard (tlsCertificate == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-certificate and --tls-key go together")
         }
@@ -95,12 +110,23 @@ struct Serve: ParsableCommand {
             ),
             log: log,
         )
+        if needsToken, unix == nil, try store.tokens().isEmpty {
+            throw ValidationError(
+                "there is no token yet, and nobody could make one: start with --unix PATH too, or once on a"
+                    + " loopback address, and make one with detnas token add"
+            )
+        }
         // The jobs are in order before anybody can ask for them.
         try scheduler.start()
         do {
             let server = HTTPServer(
                 configuration: configuration(log),
-                routes: Service(scheduler: scheduler, version: Detnas.version, log: log).routes,
+                routes: Service(
+                    scheduler: scheduler,
+                    version: Detnas.version,
+                    access: Access(store: store, needsToken: needsToken),
+                    log: log,
+                ).routes,
             )
             let port = try server.start()
             // Unbuffered: whoever started it may read the line through a pipe.
@@ -125,6 +151,12 @@ struct Serve: ParsableCommand {
     private func configuration(_ log: ServiceLog) -> HTTPServer.Configuration {
         var configuration = HTTPServer.Configuration(host: host, port: port)
         configuration.tls = tls
+        configuration.asksWhoIsCalling = needsToken
+        if !names.isEmpty {
+            configuration.hostNames?.formUnion(names)
+        } else if needsToken {
+            configuration.hostNames = nil
+        }
         configuration.unixSocket = unix.map { HTTPServer.UnixSocket(path: $0) }
         configuration.accessLog = { entry in
             log(
@@ -140,6 +172,12 @@ struct Serve: ParsableCommand {
         }
         return configuration
     }
+
+    private var isLoopback: Bool {
+        host == "localhost" || host == "::1" || host.hasPrefix("127.")
+    }
+
+    private var needsToken: Bool { requireToken || !isLoopback }
 
     private var tls: HTTPServer.TLS? {
         guard let tlsCertificate, let tlsKey else { return nil }

@@ -52,6 +52,10 @@ struct Client {
         return Client.parse(received)
     }
 
+    func send(_ method: String, _ target: String, _ fields: [String: String]) throws -> Answer {
+        try send(method, target, body: nil, raw: nil, fields)
+    }
+
     func get(_ target: String, _ fields: [String: String] = [:]) throws -> Answer {
         try send("GET", target, fields)
     }

@@ -18,7 +18,10 @@ final class ServerBench {
     let routes: [HTTPRoute]
     let client: Client
 
-    init(_ change: (inout Service.Limits) -> Void = { _ in }) throws {
+    init(
+        needsToken: Bool = false,
+        _ change: (inout Service.Limits) -> Void = { _ in },
+    ) throws {
         service = try FakeService()
         store = try JobStore(folder: service.folder)
         var settings = Scheduler.Settings(
@@ -32,7 +35,13 @@ final class ServerBench {
         try scheduler.start()
         var limits = Service.Limits()
         change(&limits)
-        routes = Service(scheduler: scheduler, version: "test", limits: limits).routes
+        routes =
+            Service(
+                scheduler: scheduler,
+                version: "test",
+                access: Access(store: store, needsToken: needsToken),
+                limits: limits,
+            ).routes
         server = HTTPServer(configuration: HTTPServer.Configuration(), routes: routes)
         client = Client(port: try server.start())
     }

@@ -409,6 +409,12 @@ import Testing
             if let id = try? send(ServerBench.pretrain, "a-3").json["id"]?.string { ids.add(id) }
         }
         #expect(ids.all.count == 8 && Set(ids.all).count == 1)
+        // What was taken once is answered although it could not be taken today.
+        let photos = "\(bench.service.datasets)/photos"
+        try FileManager.default.moveItem(atPath: photos, toPath: photos + "-away")
+        #expect(try send(ServerBench.pretrain, "a-2").status == 201)
+        #expect(try send(ServerBench.pretrain, "a-4").status == 422)
+        try FileManager.default.moveItem(atPath: photos + "-away", toPath: photos)
         let pipeline: JSONValue = [
             "steps": [
                 .object((ServerBench.pretrain.object ?? [:]).merging(["name": "a"]) { $1 })

@@ -200,6 +200,34 @@ extension ServerBench {
         #expect(try delete(kept).status == 404)
     }
 
+    @Test func `a job that is tried again after what it needs was deleted fails at once`() throws {
+        let bench = try ServerBench()
+        func step(_ name: String, _ seed: Int64, _ job: JSONValue) -> JSONValue {
+            .object(
+                (job.object ?? [:]).merging(["name": .string(name), "seed": .int(seed)]) { $1 }
+            )
+        }
+        try bench.service.behave(seed: 1, "checkpoint final 10 supernet; result")
+        try bench.service.behave(seed: 2, "fail bad_data false")
+        let made = try bench.client.send(
+            "POST",
+            "/v1/pipelines",
+            body: [
+                "steps": [
+                    step("a", 1, ServerBench.pretrain),
+                    step("b", 2, ServerBench.finetune(["$from": "a.outputs.checkpoint"])),
+                ]
+            ],
+        )
+        let ids = try #require(made.json["jobs"]?.array?.compactMap { $0["id"]?.string })
+        #expect(try bench.end(ids[1])["error"]?["code"] == "bad_data")
+        #expect(try bench.client.send("DELETE", "/v1/jobs/\(ids[0])").status == 204)
+        #expect(try bench.post(ids[1], "retry").status == 202)
+        let end = try bench.end(ids[1])
+        #expect(end["error"]?["code"] == "dependency_failed")
+        #expect(end["error"]?["message"]?.string?.hasSuffix("is deleted") == true)
+    }
+
     @Test func `what a crash left of a deleted job is removed at the next start`() throws {
         let service = try FakeService()
         defer { service.remove() }

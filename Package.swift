@@ -102,7 +102,10 @@ let package = Package(
 
         // Service
         library("Jobs", ["Configs"]),
-        library("JobStore", ["Configs", "Jobs", .product(name: "GRDB", package: "GRDB.swift")]),
+        library(
+            "JobStore",
+            ["Configs", "Jobs", "SearchSpaces", .product(name: "GRDB", package: "GRDB.swift")],
+        ),
         library("Scheduling", ["CLinux", "Configs", "JobStore", "Jobs", "SearchSpaces"]),
         library("HTTP", ["CHTTP", "COpenSSL", "CZlib"]),
         library(

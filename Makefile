@@ -25,6 +25,7 @@ setup:
 test: setup
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
+	DETNAS_TEST_ALONE=1 $(SWIFT) test --skip-build --filter LimitTests
 
 demo:
 	deploy/setup --demo

@@ -69,7 +69,7 @@ extension OverASocket {
                 if round == 20_000 { settled = Process.residentBytes }
             }
             #expect(strange == 0)
-            #expect(Process.residentBytes - settled < 16 << 20)
+            #expect(!isAlone || Process.residentBytes - settled < 16 << 20)
             #expect(try server.connect().get("/hello").text == "hello")
             // Nothing is left, once the last connections have lingered.
             let end = Date(timeIntervalSinceNow: 3)
@@ -102,7 +102,8 @@ extension OverASocket {
             #expect(Process.descriptors <= before)
         }
 
-        @Test func `with no descriptor left one is told, some wait, and all go on`() throws {
+        @Test(.enabled(if: isAlone, "needs the process for itself: DETNAS_TEST_ALONE=1"))
+        func `with no descriptor left one is told, some wait, and all go on`() throws {
             let server = try TestServer()
             let clients = try (0..<12).map { _ in
                 try RawClient(.tcp(server.port), isConnected: false)
@@ -220,3 +221,6 @@ extension Process {
         return (pages ?? 0) * Int(getpagesize())
     }
 }
+
+/// Whether no other suite runs in this process, which would feel what is taken from all of it.
+private let isAlone = ProcessInfo.processInfo.environment["DETNAS_TEST_ALONE"] != nil

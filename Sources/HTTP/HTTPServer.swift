@@ -7,8 +7,8 @@
 package import Foundation
 internal import Synchronization
 
-/// Serves a table of routes on a loopback address, with or without TLS, and on a Unix socket. Let go, it
-/// stops at once.
+/// Serves a table of routes on an address, with or without TLS, and on a Unix socket; addresses other than loopback
+/// ones only with TLS and where callers are asked who they are. Let go, it stops at once.
 package final class HTTPServer: Sendable {
     private enum Life {
         case new

@@ -43,14 +43,38 @@ struct ONNXWeights {
         var bias =
             norm == .none || has("\(name).bias")
             ? try floats("\(name).bias", [shape[0]]) : [Float](repeating: 0, count: shape[0])
-        guard norm == .batch else { return (weight, bias) }
-        func values(_ part: String) throws -> [Float] {
-            try floats("\(name).norm.\(part)", [shape[0]])
-        }
-        let (scales, shifts) = (try values("weight"), try values("bias"))
-        let (means, variances) = (try values("running_mean"), try values("running_var"))
-        let row = weight.count / shape[0]
-        for channel in 0..<shape[0] {
+        if norm == .batch { try fold("\(name).norm", into: &weight, &bias) }
+        return (weight, bias)
+    }
+
+    /// Weight and bias of one convolution that does what `layer` and its norm do.
+    mutating func folded(_ layer: ConvLayer) throws -> (weight: [Float], bias: [Float]) {
+        let shapes = Dictionary(layer.tensors.map { ($0.part, $0.shape) }) { first, _ in first }
+        let outputs = layer.convolution.outputs
+        var weight = try floats("\(layer.name).conv.weight", shapes["conv.weight"] ?? [])
+        var bias =
+            try shapes["conv.bias"].map { try floats("\(layer.name).conv.bias", $0) }
+            ?? [Float](repeating: 0, count: outputs)
+        try fold("\(layer.name).norm", into: &weight, &bias)
+        return (weight, bias)
+    }
+
+    /// Puts the batch norm at `name`, with its running statistics, into the convolution before it.
+    private mutating func fold(
+        _ name: String,
+        into weight: inout [Float],
+        _ bias: inout [Float],
+    ) throws {
+        let count = bias.count
+        let (scales, shifts) = (
+            try floats("\(name).weight", [count]), try floats("\(name).bias", [count]),
+        )
+        let (means, variances) = (
+            try floats("\(name).running_mean", [count]),
+            try floats("\(name).running_var", [count]),
+        )
+        let row = weight.count / count
+        for channel in 0..<count {
             let scale = Double(scales[channel]) / (Double(variances[channel]) + 1e-5).squareRoot()
             for place in channel * row..<(channel + 1) * row {
                 weight[place] = Float(Double(weight[place]) * scale)
@@ -58,30 +82,6 @@ struct ONNXWeights {
             let centred = Double(bias[channel]) - Double(means[channel])
             bias[channel] = Float(Double(shifts[channel]) + centred * scale)
         }
-        return (weight, bias)
-    }
-
-    /// Weight and bias of one convolution that does what `layer` and its norm do, with the running statistics.
-    mutating func folded(_ layer: ConvLayer) throws -> (weight: [Float], bias: [Float]) {
-        var parts: [String: [Float]] = [:]
-        for (part, shape) in layer.tensors {
-            parts[part] = try floats("\(layer.name).\(part)", shape)
-        }
-        let channels = layer.convolution.outputs
-        func channel(_ part: String, _ index: Int) -> Double { Double(parts[part]?[index] ?? 0) }
-        var weight = parts["conv.weight"] ?? []
-        let row = weight.count / channels
-        var bias = [Float](repeating: 0, count: channels)
-        for index in 0..<channels {
-            let deviation = (channel("norm.running_var", index) + 1e-5).squareRoot()
-            let scale = channel("norm.weight", index) / deviation
-            for place in index * row..<(index + 1) * row {
-                weight[place] = Float(Double(weight[place]) * scale)
-            }
-            let shift = channel("conv.bias", index) - channel("norm.running_mean", index)
-            bias[index] = Float(channel("norm.bias", index) + shift * scale)
-        }
-        return (weight, bias)
     }
 
     /// Fails where a tensor under one of `roots` was not read: the graph would not be that network.

@@ -134,10 +134,7 @@ struct DetectionData {
 
     /// `count` of the images, those of a smaller number among them.
     func first(_ count: Int, seed: UInt64) throws -> DetectionData {
-        var random = CounterRandom(seed: seed, stream: "rung")
-        let ids = set.items.map(\.imageID)
-        let chosen = Set(random.permutation(ids.count).prefix(count).map { ids[$0] })
-        let part = dataset.keeping { chosen.contains($0.id) }
+        let part = choice(of: count, seed: seed, stream: "rung")
         do {
             return DetectionData(
                 dataset: part,
@@ -152,6 +149,14 @@ struct DetectionData {
         } catch {
             throw RunError.badData("\(error)")
         }
+    }
+
+    /// A seeded choice of the images, in their order.
+    func choice(of count: Int, seed: UInt64, stream: String) -> CocoDataset {
+        var random = CounterRandom(seed: seed, stream: stream)
+        let ids = set.items.map(\.imageID)
+        let chosen = Set(random.permutation(ids.count).prefix(count).map { ids[$0] })
+        return dataset.keeping { chosen.contains($0.id) }
     }
 
     private init(dataset: CocoDataset, set: DetectionSet, digest: String, isVoc: Bool) {

@@ -278,12 +278,9 @@ final class TrainingBatches<Source: BatchSource>: @unchecked Sendable {
 extension DetectionData {
     /// A seeded choice of `count` of the set's images, in their order.
     func sample(_ count: Int, seed: UInt64) throws -> DetectionSet {
-        var random = CounterRandom(seed: seed, stream: "recalibration")
-        let ids = set.items.map(\.imageID)
-        let chosen = Set(random.permutation(ids.count).prefix(count).map { ids[$0] })
         do {
             return try DetectionSet(
-                dataset: dataset.keeping { chosen.contains($0.id) },
+                dataset: choice(of: count, seed: seed, stream: "recalibration"),
                 imageRoot: set.imageRoot,
                 purpose: .training,
             )

@@ -11,20 +11,26 @@ package final class FolderRun: RunContext, @unchecked Sendable {
     package let cores: [Int]
     package let device: String
     package let datasetRoots: [URL]
-    package let stopRequested = false
+    package let progressInterval: Duration
+    package var stopRequested: Bool { shouldStop() }
+    private let shouldStop: @Sendable () -> Bool
     private let folder: URL
     private let report: @Sendable (String, JSONValue) -> Void
     private let bind: @Sendable (Int) -> Void
 
     /// - Parameters:
+    ///   - progressInterval: see `RunContext`.
+    ///   - shouldStop: whether the run shall write a checkpoint and end; called from any thread, as the other two.
     ///   - bind: binds the calling thread to a core.
-    ///   - report: gets every event; called from any thread.
+    ///   - report: gets every event.
     package init(
         folder: URL,
         seed: UInt64,
         cores: [Int],
         device: String = "cpu",
         datasetRoots: [URL],
+        progressInterval: Duration = .seconds(1),
+        shouldStop: @escaping @Sendable () -> Bool = { false },
         bind: @escaping @Sendable (Int) -> Void = { _ in },
         report: @escaping @Sendable (String, JSONValue) -> Void = { _, _ in },
     ) throws {
@@ -33,6 +39,8 @@ package final class FolderRun: RunContext, @unchecked Sendable {
         self.cores = cores
         self.device = device
         self.datasetRoots = datasetRoots
+        self.progressInterval = progressInterval
+        self.shouldStop = shouldStop
         self.bind = bind
         self.report = report
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

@@ -66,13 +66,13 @@ package struct Trial {
             row["evaluationSeconds"] = evaluation.map { .double($0) }
             parts.append(.object(row))
             total += seconds
-            if let checkpoint = measured.checkpoint, let training = part.training {
+            if let training = part.training, let bytes = try measured.checkpoint.map(size) {
                 let policy = training.checkpoint
                 let kept =
                     1 + (policy.everySteps > 0 ? (training.steps - 1) / policy.everySteps : 0)
                     + (policy.everySeconds > 0 ? Int(seconds) / policy.everySeconds : 0)
-                disk += kept * checkpoint.bytes * part.repetitions
-                report["checkpointBytes"] = .int(Int64(checkpoint.bytes))
+                disk += kept * bytes * part.repetitions
+                report["checkpointBytes"] = .int(Int64(bytes))
             }
             let made = part.training == nil ? nil : measured.checkpoint
             let network = try network(part.spec, made)
@@ -90,6 +90,7 @@ extension Trial {
     private struct Part {
         var name: String
         var spec: JobSpec
+        var inputs: RunInputs
         /// Units in the whole job; nil: those that the run itself tells of.
         var total: Int?
         var training: TrainingConfig?
@@ -120,22 +121,33 @@ extension Trial {
             // With the cache candidates end many at a time.
             config.cacheMegabytes = 0
             let total = config.population * config.generations
-            return [Part(name: "searching", spec: .search(config), total: total)]
+            return [
+                Part(name: "searching", spec: .search(config), inputs: inputs, total: total)
+            ]
         case .audit(let config):
             let (scored, trained) = config.architectures.counts
-            let scoring = Part(name: "scoring", spec: spec, total: scored)
-            guard let tuned = try inputs.checkpoint.map({ try CheckpointFile($0).finetuning })
-            else { return [scoring] }
+            let scoring = Part(name: "scoring", spec: spec, inputs: inputs, total: scored)
+            guard let checkpoint = try inputs.checkpoint.map({ try CheckpointFile($0) }) else {
+                return [scoring]
+            }
+            let tuned = try checkpoint.finetuning
             var detection = RetrainConfig.Detection(train: config.train, training: config.training)
             detection.detector = tuned.detector
             detection.image = tuned.image
             var alone = RetrainConfig(architecture: .reference(.id("arch_0000000000000000")))
             alone.detection = detection
-            return [
-                scoring, part("detection", .retrain(alone), config.training, repetitions: trained),
-            ]
+            var training = part(
+                "detection",
+                .retrain(alone),
+                config.training,
+                repetitions: trained,
+            )
+            // Any of its architectures will do.
+            let space = checkpoint.metadata.space
+            training.inputs = RunInputs(architecture: (space, space.costTable().cheapest))
+            return [scoring, training]
         case .predict, .evaluate:
-            return [Part(name: "detecting", spec: spec)]
+            return [Part(name: "detecting", spec: spec, inputs: inputs)]
         }
     }
 
@@ -148,6 +160,7 @@ extension Trial {
         Part(
             name: name,
             spec: spec,
+            inputs: inputs,
             total: training.steps * repetitions,
             training: training,
             repetitions: repetitions,
@@ -161,25 +174,45 @@ extension Trial {
         var perUnit: Double
         /// Before the first unit.
         var start: Double
-        var checkpoint: StoredCheckpoint?
+        var checkpoint: URL?
     }
 
     private func measure(_ part: Part) throws -> Measured {
-        let context = TrialContext(self, seconds: seconds)
-        var inputs = inputs
-        if part.repetitions > 1, inputs.architecture == nil, let url = inputs.checkpoint {
-            // Of an audit: any of its architectures will do.
-            let space = try CheckpointFile(url).metadata.space
-            inputs.architecture = (space, space.costTable().cheapest)
-            inputs.checkpoint = nil
-        }
+        let clock = TrialClock(seconds: seconds)
+        let run = try context(part.name, clock)
         do {
-            _ = try Pipeline.run(part.spec, inputs, context)
+            _ = try Pipeline.run(part.spec, part.inputs, run)
         } catch RunError.stopped {}
-        guard let found = context.measured else {
+        guard let found = clock.figures else {
             throw RunError.badData("\(part.name): the trial did not get to its first unit of work")
         }
-        return found
+        return Measured(
+            unit: found.unit,
+            total: found.total,
+            count: found.count,
+            perUnit: found.perUnit,
+            start: found.start,
+            checkpoint: try run.resumable(),
+        )
+    }
+
+    /// The process around a part, whose files lie in a folder of its own.
+    private func context(_ name: String, _ clock: TrialClock) throws -> FolderRun {
+        try FolderRun(
+            folder: folder.appending(path: name),
+            seed: seed,
+            cores: cores,
+            device: device,
+            datasetRoots: datasetRoots,
+            progressInterval: .zero,
+            shouldStop: { clock.hasSeenEnough },
+            bind: bind,
+            report: { type, data in clock.note(type, data) },
+        )
+    }
+
+    private func size(of file: URL) throws -> Int {
+        try file.resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0
     }
 }
 
@@ -199,7 +232,7 @@ extension Trial {
             return Double((times ?? 1) * (evaluation?.paths ?? 1)) * batches * perStep / 3
         }
         func images(_ data: Configs.DetectionData) throws -> Int {
-            let context = TrialContext(self, seconds: 0)
+            let context = try context("lists", TrialClock(seconds: 0))
             return try DetectionData(context, data, for: .evaluation).set.items.count
         }
         switch spec {
@@ -221,9 +254,8 @@ extension Trial {
     }
 
     /// Parameters and multiply-adds of what is trained, or of what is used.
-    private func network(_ spec: JobSpec, _ made: StoredCheckpoint?) throws -> [String: JSONValue]?
-    {
-        guard let url = made?.url ?? inputs.checkpoint else { return nil }
+    private func network(_ spec: JobSpec, _ made: URL?) throws -> [String: JSONValue]? {
+        guard let url = made ?? inputs.checkpoint else { return nil }
         let metadata = try CheckpointFile(url).metadata
         let plan = NetworkPlan(
             space: metadata.space,
@@ -293,118 +325,5 @@ extension AuditChoice {
         case .references(let choice): (choice.ids.count, choice.ids.count)
         case .baseline(let baseline): (baseline.random + 1, baseline.random + 1)
         }
-    }
-}
-
-extension Trial {
-    /// Stops a run when enough of it has been seen.
-    ///
-    /// Sendable: `lock` guards what changes.
-    private final class TrialContext: RunContext, @unchecked Sendable {
-        let seed: UInt64
-        let cores: [Int]
-        let device: String
-        let datasetRoots: [URL]
-        let progressInterval = Duration.zero
-        private let folder: URL
-        private let seconds: Double
-        private let bind: @Sendable (Int) -> Void
-        private let began = ContinuousClock.now
-        private let lock = NSLock()
-        private var first: (done: Int, at: ContinuousClock.Instant)?
-        private var last: (done: Int, at: ContinuousClock.Instant)?
-        private var told: (phase: String, unit: String, from: Int, total: Int)?
-        private var checkpoint: StoredCheckpoint?
-
-        init(_ trial: Trial, seconds: Double) {
-            seed = trial.seed
-            cores = trial.cores
-            device = trial.device
-            datasetRoots = trial.datasetRoots
-            folder = trial.folder
-            bind = trial.bind
-            self.seconds = seconds
-        }
-
-        /// The first unit is seen by itself: it pays for what is done once.
-        var measured: Measured? {
-            lock.withLock {
-                guard let first, let last, let told else { return nil }
-                let toFirst = began.duration(to: first.at) / .seconds(1)
-                let count = last.done - first.done
-                let perUnit =
-                    count > 0
-                    ? first.at.duration(to: last.at) / .seconds(1) / Double(count)
-                    : toFirst / Double(max(first.done - told.from, 1))
-                return Measured(
-                    unit: told.unit,
-                    total: told.total,
-                    count: last.done - told.from,
-                    perUnit: perUnit,
-                    start: max(0, toFirst - perUnit * Double(first.done - told.from)),
-                    checkpoint: checkpoint,
-                )
-            }
-        }
-
-        var stopRequested: Bool {
-            lock.withLock {
-                guard let first, let last, let told else { return false }
-                return last.done >= told.total
-                    || last.done > first.done && first.at.duration(to: .now) >= .seconds(seconds)
-                    || began.duration(to: .now) >= .seconds(60 + seconds)
-            }
-        }
-
-        func emit(_ type: String, _ data: JSONValue) {
-            guard type == "job.progress", let done = data["done"]?.int.map({ Int($0) }),
-                let phase = data["phase"]?.string
-            else { return }
-            lock.withLock {
-                let told =
-                    told
-                    ?? (
-                        phase, data["unit"]?.string ?? "units", done,
-                        Int(data["total"]?.int ?? 0),
-                    )
-                self.told = told
-                guard phase == told.phase, done > told.from else { return }
-                let now = (done, ContinuousClock.now)
-                first = first ?? now
-                last = now
-            }
-        }
-
-        func commit(
-            name: String,
-            step: Int,
-            kind: String,
-            final: Bool,
-            _ write: (URL) throws -> (sha256: String, bytes: Int),
-        ) throws -> StoredCheckpoint {
-            let url = folder.appending(path: "\(name).safetensors")
-            let (sha256, bytes) = try write(url)
-            let stored = StoredCheckpoint(
-                name: name,
-                url: url,
-                step: step,
-                kind: kind,
-                sha256: sha256,
-                bytes: bytes,
-            )
-            lock.withLock { checkpoint = stored }
-            return stored
-        }
-
-        func keep(_ name: String, _ write: (URL) throws -> Void) throws -> StoredFile {
-            let url = folder.appending(path: name)
-            try write(url)
-            return try StoredFile(name: name, at: url)
-        }
-
-        func resumable() throws -> URL? { nil }
-        func earlierCandidates() throws -> [Data] { [] }
-        func journal(_ line: Data) throws {}
-        func pin(to core: Int) { bind(core) }
     }
 }

@@ -144,7 +144,4 @@ struct Bench: ParsableCommand {
         guard let files = try work.writeCoco(to: folder) else { return }
         try peer.read(truth: files.truth, results: files.results)
     }
-
-    /// A line at once, also into a file.
-    private func say(_ line: String) { FileHandle.standardOutput.write(Data("\(line)\n".utf8)) }
 }

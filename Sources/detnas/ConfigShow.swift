@@ -40,7 +40,7 @@ struct ConfigShow: ParsableCommand {
             guard kind == nil, !diff else {
                 throw ValidationError("--kind and --diff are for job files, not for checkpoints")
             }
-            return print(try CheckpointFile.metadata(of: URL(filePath: file)))
+            return try show(CheckpointFile.metadata(of: URL(filePath: file)))
         }
         let data =
             file == "-"
@@ -56,7 +56,7 @@ struct ConfigShow: ParsableCommand {
         switch resolved(json) {
         case .failure(let violations): try fail("\(violations)")
         case .success(let whole):
-            print(diff ? whole.least { try? resolved($0).get() } : whole)
+            try show(diff ? whole.least { try? resolved($0).get() } : whole)
         }
     }
 
@@ -66,13 +66,6 @@ struct ConfigShow: ParsableCommand {
         }
         if json["steps"] != nil { return PipelineRequest.resolve(json).map(\.json) }
         return JobRequest.resolve(json, asStep: true).map(\.json)
-    }
-
-    private func print(_ json: JSONValue) {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        guard let data = try? encoder.encode(json) else { return }
-        FileHandle.standardOutput.write(data + Data("\n".utf8))
     }
 
     private func fail(_ message: String) throws -> Never {

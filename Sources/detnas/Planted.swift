@@ -103,7 +103,4 @@ struct Planted: ParsableCommand {
             },
         )
     }
-
-    /// A line at once, also into a file.
-    private func say(_ line: String) { FileHandle.standardOutput.write(Data("\(line)\n".utf8)) }
 }

@@ -110,34 +110,9 @@ extension Service {
 
     /// No content means `graceful`.
     private func cancelMode(_ request: HTTPRequest) throws -> CancelMode {
-        guard !request.body.isEmpty else { return .graceful }
-        let asked = try body(request)
-        guard let members = asked.object else {
-            throw Violations([
-                Violation("", .wrongType, "found \(asked.typeName)", allowed: "an object")
-            ])
-        }
-        var faults = members.keys.filter { $0 != "mode" }.sorted().map {
-            Violation(
-                "/\($0)",
-                .unknownField,
-                "there is no field \"\($0.prefix(100))\"",
-                allowed: "mode",
-            )
-        }
-        let mode = members["mode"].map { $0.string.flatMap(CancelMode.init) } ?? .graceful
-        if mode == nil {
-            faults.append(
-                Violation(
-                    "/mode",
-                    .notAllowed,
-                    "found \(members["mode"]?.canonical.prefix(100) ?? "null")",
-                    allowed: "\"graceful\", \"now\"",
-                )
-            )
-        }
-        guard let mode, faults.isEmpty else { throw Violations(faults) }
-        return mode
+        try onlyField("mode", of: request, allowed: "\"graceful\", \"now\"") {
+            $0.string.flatMap(CancelMode.init)
+        } ?? .graceful
     }
 
     @Sendable func submitPipeline(_ request: HTTPRequest) throws -> HTTPReply {

@@ -143,45 +143,24 @@ extension Service {
     }
 
     private func retryPoint(_ request: HTTPRequest) throws -> Scheduler.RetryPoint {
-        guard !request.body.isEmpty else { return .latest }
-        let asked = try body(request)
-        let allowed = "\"latest\", \"start\", or the id of a checkpoint"
-        guard let members = asked.object else {
-            throw Violations([
-                Violation("", .wrongType, "found \(asked.typeName)", allowed: "an object")
-            ])
-        }
-        if let other = members.keys.filter({ $0 != "from" }).min() {
-            throw Violations([
-                Violation(
-                    "/\(other)",
-                    .unknownField,
-                    "there is no field \"\(other.prefix(100))\"",
-                    allowed: "from",
+        let job = try job(request)
+        return try onlyField(
+            "from",
+            of: request,
+            allowed: "\"latest\", \"start\", or the id of a checkpoint of this job",
+        ) { value in
+            switch value {
+            case "latest": return .latest
+            case "start": return .start
+            default:
+                guard let found = try value.string.flatMap(store.checkpoint), found.job == job.id,
+                    let path = store.runDirectory(of: found.job).resolve(found.path)
+                else { return nil }
+                return .checkpoint(
+                    InputCheckpoint(path: path, sha256: found.sha256, kind: found.kind)
                 )
-            ])
-        }
-        switch members["from"] {
-        case nil, "latest": return .latest
-        case "start": return .start
-        case .some(let value):
-            guard let id = value.string, let found = try store.checkpoint(id),
-                found.job == (try job(request)).id,
-                let path = store.runDirectory(of: found.job).resolve(found.path)
-            else {
-                throw Violations([
-                    Violation(
-                        "/from",
-                        .notFound,
-                        "this job has no checkpoint \(value.canonical.prefix(100))",
-                        allowed: allowed,
-                    )
-                ])
             }
-            return .checkpoint(
-                InputCheckpoint(path: path, sha256: found.sha256, kind: found.kind)
-            )
-        }
+        } ?? .latest
     }
 
     private func told(_ request: HTTPRequest, _ what: String, _ job: Job) {

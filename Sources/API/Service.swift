@@ -140,6 +140,40 @@ extension Service {
         }
     }
 
+    /// What the one field that the JSON body may have stands for; nil without a body or the field.
+    ///
+    /// - Parameter read: nil for a value that is not `allowed`.
+    /// - Throws: `Violations` with all that is wrong.
+    func onlyField<Value>(
+        _ name: String,
+        of request: HTTPRequest,
+        allowed: String,
+        _ read: (JSONValue) throws -> Value?,
+    ) throws -> Value? {
+        guard !request.body.isEmpty else { return nil }
+        let asked = try body(request)
+        guard let members = asked.object else {
+            throw Violations([
+                Violation("", .wrongType, "found \(asked.typeName)", allowed: "an object")
+            ])
+        }
+        var faults = members.keys.filter { $0 != name }.sorted().map {
+            Violation(
+                "/\($0)",
+                .unknownField,
+                "there is no field \"\($0.prefix(100))\"",
+                allowed: name,
+            )
+        }
+        let value = try members[name].map(read)
+        if case .some(nil) = value {
+            let found = members[name]?.canonical.prefix(100) ?? "null"
+            faults.append(Violation("/\(name)", .notAllowed, "found \(found)", allowed: allowed))
+        }
+        guard faults.isEmpty else { throw Violations(faults) }
+        return value ?? nil
+    }
+
     func job(_ request: HTTPRequest) throws -> Job {
         let text = request.parameters["id"] ?? ""
         guard let id = JobID(rawValue: text), let job = try store.job(id) else {

@@ -1,6 +1,6 @@
 // One HTTP/1.1 exchange over a socket: what the command line needs to speak to its daemon, over TCP or a Unix socket.
 
-package import Foundation
+import Foundation
 import Glibc
 
 /// Why there was no answer.

@@ -1,7 +1,7 @@
 // Forgetting a job: first in the store, in one transaction, then on the disk. A crash between the two leaves a folder that
 // the next start removes.
 
-package import Configs
+import Configs
 import Foundation
 import GRDB
 package import Jobs

@@ -1,8 +1,8 @@
 // What an operator has set, and sums over everything.
 
-package import Foundation
+import Foundation
 import GRDB
-package import Jobs
+import Jobs
 
 extension JobStore {
     package func setting<Value: Decodable>(_ type: Value.Type, _ name: String) throws -> Value? {

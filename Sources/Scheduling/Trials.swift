@@ -1,7 +1,6 @@
 // What a job would take, measured: a worker begins it in a folder of its own and stops after a few steps. Nothing of it
 // is stored, and no job waits for it.
 
-package import Configs
 internal import Foundation
 internal import JobStore
 package import Jobs

@@ -67,6 +67,8 @@ let package = Package(
             linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")],
         ),
         .target(name: "CHTTP"),
+        // Carries the text of openapi.yaml.
+        .target(name: "COpenAPI"),
         .target(
             name: "COpenSSL",
             linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")],
@@ -111,7 +113,7 @@ let package = Package(
         library(
             "API",
             [
-                "Configs", "HTTP", "JobStore", "Jobs", "Scheduling", "SearchSpaces",
+                "COpenAPI", "Configs", "HTTP", "JobStore", "Jobs", "Scheduling", "SearchSpaces",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
         ),

@@ -12,6 +12,7 @@ package final class Access: Sendable {
     /// Whether whoever comes over TCP needs a token.
     package let needsToken: Bool
     private let store: JobStore
+    private let paces = Mutex<[String: Pace]>([:])
     private let failures = Mutex<[String: (count: Int, since: Date)]>([:])
 
     /// Wrong tokens from one address within a minute after which it has to wait.
@@ -20,9 +21,13 @@ package final class Access: Sendable {
     /// Addresses that are remembered.
     private static let mostAddresses = 10_000
 
-    package init(store: JobStore, needsToken: Bool) {
+    /// Requests a second of one token, with twice as many at once.
+    package let requestsPerSecond: Int
+
+    package init(store: JobStore, needsToken: Bool, requestsPerSecond: Int = 100) {
         self.store = store
         self.needsToken = needsToken
+        self.requestsPerSecond = requestsPerSecond
     }
 
     /// Who is calling; nil where nobody is asked.
@@ -46,6 +51,7 @@ package final class Access: Sendable {
             failed(request.peer, at: now)
             throw Access.unauthorized("it is unknown or has expired")
         }
+        try pace(token, at: now)
         guard token.scope.allows(scope) else {
             throw Problem(
                 403,
@@ -56,6 +62,28 @@ package final class Access: Sendable {
             )
         }
         return token
+    }
+
+    /// - Throws: `Problem` when the token's requests come too fast.
+    private func pace(_ token: Token, at now: Date) throws {
+        let wait = paces.withLock { paces in
+            if paces.count >= Access.mostAddresses { paces.removeAll() }
+            var pace = paces[token.id] ?? Pace(full: requestsPerSecond * 2, at: now)
+            defer { paces[token.id] = pace }
+            return pace.take(at: now, perSecond: requestsPerSecond)
+        }
+        guard let wait else { return }
+        throw Problem(
+            429,
+            "rate_limited",
+            "Too many requests",
+            "\"\(token.name)\" may send \(requestsPerSecond) a second, and twice as many at once",
+            fields: [
+                ("Retry-After", "\(Int(wait.rounded(.up)))"),
+                ("RateLimit-Limit", "\(requestsPerSecond)"), ("RateLimit-Remaining", "0"),
+                ("RateLimit-Reset", "\(Int(wait.rounded(.up)))"),
+            ],
+        )
     }
 
     private func bearer(_ request: HTTPRequest) -> String? {
@@ -94,5 +122,28 @@ package final class Access: Sendable {
             entry.count += 1
             failures[peer] = entry
         }
+    }
+}
+
+/// A bucket of requests that may be sent, which fills steadily.
+private struct Pace {
+    private let most: Double
+    private var left: Double
+    private var filled: Date
+
+    init(full: Int, at now: Date) {
+        most = Double(full)
+        left = most
+        filled = now
+    }
+
+    /// - Returns: how long until one may be sent, in seconds; nil when this one may.
+    mutating func take(at now: Date, perSecond: Int) -> Double? {
+        // The clock may have been set back.
+        left = min(most, left + max(0, now.timeIntervalSince(filled)) * Double(perSecond))
+        filled = now
+        guard left >= 1 else { return (1 - left) / Double(perSecond) }
+        left -= 1
+        return nil
     }
 }

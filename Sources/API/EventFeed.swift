@@ -1,4 +1,4 @@
-// One subscriber of a job's events: reads the stored log page by page and writes it as fast as the client takes it.
+// One subscriber of the events of a job, or of all: reads the stored log page by page and writes it as fast as the client takes it.
 
 internal import Foundation
 internal import HTTP
@@ -7,7 +7,7 @@ internal import Jobs
 internal import Scheduling
 
 /// Nothing is queued for a slow client: the next page is read when the last has been sent, from the store, which has
-/// everything. A feed ends after `job.end`, which is sent whatever types were asked for.
+/// everything. The feed of a job ends after `job.end`, which is sent whatever types were asked for.
 ///
 /// `@unchecked Sendable`: what changes is used on `queue` alone.
 final class EventFeed: @unchecked Sendable {
@@ -33,10 +33,10 @@ final class EventFeed: @unchecked Sendable {
             }
         }
 
-        func text(_ event: JobEvent) -> String {
+        func text(_ event: NumberedEvent) -> String {
             let line = event.view.canonical
             return switch self {
-            case .sse: "id: \(event.seq)\nevent: \(oneLine(event.type))\ndata: \(line)\n\n"
+            case .sse: "id: \(event.number)\nevent: \(oneLine(event.event.type))\ndata: \(line)\n\n"
             case .ndjson: line + "\n"
             }
         }
@@ -57,7 +57,7 @@ final class EventFeed: @unchecked Sendable {
     private static let pageSize = 200
 
     private let stream: any HTTPStream
-    private let job: JobID
+    private let source: EventSource
     private let store: JobStore
     private let queue: DispatchQueue
     private let format: Format
@@ -76,7 +76,7 @@ final class EventFeed: @unchecked Sendable {
 
     init(
         _ stream: any HTTPStream,
-        job: JobID,
+        of source: EventSource,
         store: JobStore,
         queue: DispatchQueue,
         format: Format,
@@ -88,7 +88,7 @@ final class EventFeed: @unchecked Sendable {
         log: ServiceLog,
     ) {
         self.stream = stream
-        self.job = job
+        self.source = source
         self.store = store
         self.queue = queue
         self.format = format
@@ -108,7 +108,7 @@ final class EventFeed: @unchecked Sendable {
             pump(first: format == .sse ? "retry: 2000\n\n" : "")
             guard !isOver else { return }
             // The watch holds this object; `finish` ends both.
-            watch = store.changes.watch(job) { [self] in queue.async { self.pump() } }
+            watch = store.changes.watch(source.job) { [self] in queue.async { self.pump() } }
             // What came in between.
             pump()
         }
@@ -118,13 +118,15 @@ final class EventFeed: @unchecked Sendable {
     private func pump(first: String = "") {
         guard !isOver, !isSending else { return }
         do {
-            let events = try store.events(of: job, after: after, limit: EventFeed.pageSize)
+            let events = try source.events(in: store, after: after, limit: EventFeed.pageSize)
             var text = first
             var hasEnded = false
             for event in events where !hasEnded && rest > 0 {
-                after = event.seq
-                hasEnded = event.type == EventType.end
-                guard types.isEmpty || types.contains(event.type) || hasEnded else { continue }
+                after = event.number
+                hasEnded = source.job != nil && event.event.type == EventType.end
+                guard types.isEmpty || types.contains(event.event.type) || hasEnded else {
+                    continue
+                }
                 text += format.text(event)
                 rest -= 1
             }
@@ -137,7 +139,7 @@ final class EventFeed: @unchecked Sendable {
                 queue.async { self.pump() }
             }
         } catch {
-            log(.error, "cannot read events", ["job": "\(job)", "error": "\(error)"])
+            log(.error, "cannot read events", ["of": "\(source)", "error": "\(error)"])
             stream.end()
             finish()
         }

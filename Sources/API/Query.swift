@@ -4,14 +4,20 @@ internal import Configs
 internal import Foundation
 internal import HTTP
 internal import JobStore
+internal import Jobs
 
 struct Query {
     private var values: [String: String] = [:]
 
+    /// - Parameter families: for `label`, any `label.NAME` is allowed.
     /// - Throws: `Problem` when a parameter is none of `allowed`, or comes twice.
-    init(_ request: HTTPRequest, allowed: [String]) throws {
+    init(_ request: HTTPRequest, allowed: [String], families: [String] = []) throws {
         for (name, value) in request.query {
-            guard allowed.contains(name) else {
+            let isOfFamily = families.contains {
+                name.hasPrefix($0 + ".") && name.utf8.count > $0.utf8.count + 1
+            }
+            guard allowed.contains(name) || isOfFamily else {
+                let allowed = allowed + families.map { $0 + ".NAME" }
                 throw Problem(
                     400,
                     "bad_query",
@@ -56,6 +62,41 @@ struct Query {
         return cursor
     }
 
+    /// The values of `family.NAME`, by name.
+    func family(_ family: String) -> [String: String] {
+        let own = values.filter { $0.key.hasPrefix(family + ".") }
+        return Dictionary(
+            own.map { (String($0.key.dropFirst(family.count + 1)), $0.value) },
+            uniquingKeysWith: { first, _ in first },
+        )
+    }
+
+    /// Names separated by commas; nil where the parameter is missing.
+    func names(_ name: String, among allowed: [String]) throws -> Set<String>? {
+        guard let text = values[name] else { return nil }
+        let names = text.split(separator: ",").map(String.init)
+        if let stranger = names.first(where: { !allowed.contains($0) }) {
+            throw Problem.badQuery(name, stranger, allowed: allowed.joined(separator: ", "))
+        }
+        return Set(names)
+    }
+
+    func number(_ name: String) throws -> Double? {
+        guard let text = values[name] else { return nil }
+        guard let value = Double(text), value.isFinite else {
+            throw Problem.badQuery(name, text, allowed: "a number")
+        }
+        return value
+    }
+
+    func time(_ name: String) throws -> Date? {
+        guard let text = values[name] else { return nil }
+        guard let date = Timestamp.date(text) ?? (try? Date(text, strategy: .iso8601)) else {
+            throw Problem.badQuery(name, text, allowed: "a time such as 2026-01-31T12:00:00Z")
+        }
+        return date
+    }
+
     func flag(_ name: String) throws -> Bool? {
         switch values[name] {
         case nil: nil
@@ -81,6 +122,18 @@ struct Query {
             }
             return choice
         }
+    }
+
+    /// One of the names of an enum.
+    func choice<Choice: RawRepresentable & CaseIterable>(
+        _ name: String,
+        _ type: Choice.Type,
+    ) throws -> Choice? where Choice.RawValue == String {
+        let found = try choices(name, type)
+        guard found.count <= 1 else {
+            throw Problem.badQuery(name, values[name] ?? "", allowed: "one value")
+        }
+        return found.first
     }
 
     /// How long to wait: `30s`, `0.5s` or `30`; `Prefer: wait=30` means the same. At most 300 seconds.

@@ -1,4 +1,4 @@
-// What jobs leave behind: checkpoints, candidates, architectures.
+// What jobs leave behind: checkpoints and architectures.
 
 internal import Configs
 internal import Foundation
@@ -10,7 +10,7 @@ internal import SearchSpaces
 extension Service {
     @Sendable func listCheckpoints(_ request: HTTPRequest) throws -> HTTPReply {
         let query = try Query(request, allowed: ["job", "kind", "limit", "after"])
-        let kind = try query.choices("kind", CheckpointKind.self).first?.rawValue
+        let kind = try query.choice("kind", CheckpointKind.self)?.rawValue
         let found = try store.checkpoints(
             of: jobFilter(query),
             kind: kind,
@@ -96,32 +96,6 @@ extension Service {
             ]),
             body: .file(HTTPFile(path: path, etag: "sha256-\(file.sha256)")),
         )
-    }
-
-    @Sendable func listCandidates(_ request: HTTPRequest) throws -> HTTPReply {
-        let query = try Query(request, allowed: ["sort", "generation", "limit", "after"])
-        let job = try job(request)
-        var sort = CandidateSort()
-        if let text = query["sort"] {
-            guard let asked = CandidateSort(text) else {
-                let fields = CandidateSort.Field.allCases.map(\.rawValue)
-                throw Problem.badQuery(
-                    "sort",
-                    text,
-                    allowed: fields.joined(separator: ", ")
-                        + ", each with - in front for the greatest first",
-                )
-            }
-            sort = asked
-        }
-        let found = try store.candidates(
-            of: job.id,
-            sort: sort,
-            generation: query.integer("generation", in: 0...Int.max),
-            after: query.cursor(),
-            limit: query.limit(),
-        )
-        return .now(page(found, of: request, \.view))
     }
 
     @Sendable func listArchitectures(_ request: HTTPRequest) throws -> HTTPReply {

@@ -1,4 +1,4 @@
-// A job's events: a page, a page that waits, a stream; four views of one stored log, all resumed by number.
+// Events of a job, or of all: a page, a page that waits, a stream; four views of one stored log, all resumed by number.
 
 internal import Configs
 internal import Foundation
@@ -8,22 +8,46 @@ internal import Jobs
 
 extension Service {
     @Sendable func getEvents(_ request: HTTPRequest) throws -> HTTPReply {
-        let query = try Query(
-            request,
-            allowed: ["after", "types", "limit", "follow", "wait"],
-        )
+        let query = try eventQuery(request)
         let job = try job(request)
+        // All of it was seen: 204 stops an EventSource from coming back.
+        if EventFeed.Format(accept: request.headers["Accept"]) != nil, job.state.isTerminal,
+            try lastSeen(request, query) >= job.lastSeq
+        {
+            return .now(HTTPResponse(status: 204))
+        }
+        return try events(of: .job(job.id), hasEnded: job.state.isTerminal, request, query)
+    }
+
+    /// Without those of single steps. It never ends.
+    @Sendable func getAllEvents(_ request: HTTPRequest) throws -> HTTPReply {
+        try events(of: .all, hasEnded: false, request, eventQuery(request))
+    }
+
+    private func eventQuery(_ request: HTTPRequest) throws -> Query {
+        try Query(request, allowed: ["after", "types", "limit", "follow", "wait"])
+    }
+
+    private func events(
+        of source: EventSource,
+        hasEnded: Bool,
+        _ request: HTTPRequest,
+        _ query: Query,
+    ) throws -> HTTPReply {
         let after = try lastSeen(request, query)
         let types = query["types"]?.split(separator: ",").map(String.init) ?? []
         guard let format = EventFeed.Format(accept: request.headers["Accept"]) else {
-            return try pageOfEvents(request, query, job, after: after, types: types)
+            return try pageOfEvents(
+                of: source,
+                hasEnded: hasEnded,
+                request,
+                query,
+                after: after,
+                types: types,
+            )
         }
         let follows = try query.flag("follow") ?? true
         let limit = try query.integer("limit", in: 1...Int.max)
-        // All of it was seen: 204 stops an EventSource from coming back.
-        if job.state.isTerminal, after >= job.lastSeq {
-            return .now(HTTPResponse(status: 204))
-        }
         return .later { responder in
             let stream = responder.stream(
                 status: 200,
@@ -34,9 +58,9 @@ extension Service {
             )
             EventFeed(
                 stream,
-                job: job.id,
+                of: source,
                 store: self.store,
-                queue: self.queue(for: job.id),
+                queue: self.queue(for: source.job),
                 format: format,
                 after: after,
                 types: Set(types),
@@ -49,9 +73,10 @@ extension Service {
     }
 
     private func pageOfEvents(
+        of source: EventSource,
+        hasEnded: Bool,
         _ request: HTTPRequest,
         _ query: Query,
-        _ job: Job,
         after: Int,
         types: [String],
     ) throws -> HTTPReply {
@@ -63,32 +88,38 @@ extension Service {
                 allowed: "with Accept: text/event-stream or application/x-ndjson",
             )
         }
-        let id = job.id
         let read: @Sendable () throws -> (response: HTTPResponse, isEmpty: Bool) = {
-            let found = try self.store.events(of: id, after: after, types: types, limit: limit + 1)
+            let found = try source.events(
+                in: self.store,
+                after: after,
+                types: types,
+                limit: limit + 1,
+            )
             let events = found.prefix(limit)
             let body: JSONValue = [
                 "data": .array(events.map(\.view)), "hasMore": .bool(found.count > limit),
-                "nextAfter": .int(events.last?.seq ?? after),
+                "nextAfter": .int(events.last?.number ?? after),
             ]
             return (self.json(body), events.isEmpty)
         }
         let first = try read()
-        guard let wait = try query.wait(request), first.isEmpty, !job.state.isTerminal else {
+        guard let wait = try query.wait(request), first.isEmpty, !hasEnded else {
             return .now(first.response)
         }
         return .later { responder in
             Waiter(
                 responder,
-                job: id,
+                job: source.job,
                 store: self.store,
-                queue: self.queue(for: id),
+                queue: self.queue(for: source.job),
                 seconds: wait,
                 failed: { self.response(to: $0, request) },
             ) { isLast in
                 let page = try read()
-                let hasEnded = try self.store.job(id)?.state.isTerminal ?? true
-                return isLast || hasEnded || !page.isEmpty ? page.response : nil
+                let isOver = try source.job.map {
+                    try self.store.job($0)?.state.isTerminal ?? true
+                }
+                return isLast || isOver == true || !page.isEmpty ? page.response : nil
             }.start()
         }
     }

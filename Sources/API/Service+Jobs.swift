@@ -1,4 +1,4 @@
-// Jobs and pipelines: submit, list, look (and wait), cancel.
+// Jobs: submit, look (and wait), cancel.
 
 internal import Configs
 internal import Foundation
@@ -20,8 +20,11 @@ extension Service {
         let isDry = try query.flag("dryRun") == true
         // Before anything is looked at: what was taken once may not be taken again today.
         if !isDry, let earlier = try replay(request) { return .now(earlier) }
-        let asked = try JobRequest.resolve(sent).get()
-        let (job, lineage) = try Admission(scheduler).job(for: asked)
+        let fork = try forked(sent)
+        let asked = try JobRequest.resolve(fork?.request ?? sent).get()
+        var (job, lineage) = try Admission(scheduler).job(for: asked)
+        job.forkOf = fork?.of
+        job.restart = fork?.restart
         if isDry {
             let estimate = estimate(asked, lineage)
             guard try query.flag("measure") ?? true else {
@@ -44,17 +47,6 @@ extension Service {
             ["request": request.id, "job": "\(stored.id)", "kind": stored.kind.rawValue],
         )
         return .now(try show(stored, status: 201, [("Location", "/v1/jobs/\(stored.id)")]))
-    }
-
-    @Sendable func listJobs(_ request: HTTPRequest) throws -> HTTPReply {
-        let query = try Query(request, allowed: ["limit", "after", "state", "kind"])
-        let found = try store.jobs(
-            states: query.choices("state", JobState.self),
-            kinds: query.choices("kind", JobKind.self),
-            after: query.cursor(),
-            limit: query.limit(),
-        )
-        return .now(page(found, of: request) { .object($0.summary) })
     }
 
     /// `wait` with `until=terminal` waits for the end, else for the next change after `revision` (or the ETag in
@@ -115,72 +107,8 @@ extension Service {
         } ?? .graceful
     }
 
-    @Sendable func submitPipeline(_ request: HTTPRequest) throws -> HTTPReply {
-        let query = try Query(request, allowed: ["dryRun"])
-        let isDry = try query.flag("dryRun") == true
-        if !isDry, let earlier = try replay(request) { return .now(earlier) }
-        let sent = try body(request)
-        let asked = try PipelineRequest.resolve(sent).get()
-        let id = "pipe_" + ULID.make()
-        let jobs = try Admission(scheduler).jobs(for: asked, id: id)
-        if isDry {
-            let estimates = zip(asked.steps, jobs).map { step, job in
-                JSONValue.object(estimate(step, job.lineage))
-            }
-            return .now(json(["pipeline": asked.json, "estimates": .array(estimates)]))
-        }
-        let named = try namedRequest(request, location: "/v1/pipelines/\(id)")
-        try checkRoom(for: jobs.count)
-        let stored: [Job]
-        do {
-            stored = try store.insert(
-                jobs.map(\.job),
-                pipeline: (id: id, name: asked.name, submitted: sent),
-                request: named,
-            )
-        } catch StoreError.repeatedRequest {
-            return try submitPipeline(request)
-        }
-        scheduler.wake()
-        log(
-            .info,
-            "submitted",
-            ["request": request.id, "pipeline": id, "jobs": "\(stored.count)"],
-        )
-        guard let found = try store.pipeline(id) else { throw Problem.notFound("pipeline", id) }
-        return .now(
-            json(
-                view(found.pipeline, found.jobs),
-                status: 201,
-                [("Location", "/v1/pipelines/\(id)")],
-            )
-        )
-    }
-
-    @Sendable func getPipeline(_ request: HTTPRequest) throws -> HTTPReply {
-        _ = try Query(request, allowed: [])
-        let id = request.parameters["id"] ?? ""
-        guard let found = try store.pipeline(id) else { throw Problem.notFound("pipeline", id) }
-        return .now(json(view(found.pipeline, found.jobs)))
-    }
-
-    func view(_ pipeline: Pipeline, _ jobs: [Job]) -> JSONValue {
-        let states = Set(jobs.map(\.state))
-        // The worst that happened, else how far it is.
-        let state: JobState =
-            [.failed, .cancelled, .running].first(where: states.contains)
-            ?? (states == [.succeeded] ? .succeeded : .queued)
-        return [
-            "id": .string(pipeline.id), "name": .optional(pipeline.name),
-            "createdAt": .string(pipeline.createdAt), "state": .string(state.rawValue),
-            "terminal": .bool(jobs.allSatisfy(\.state.isTerminal)),
-            "jobs": .array(jobs.map { .object($0.summary) }),
-            "links": ["self": .string("/v1/pipelines/\(pipeline.id)")],
-        ]
-    }
-
     /// What the job will cost, as far as arithmetic knows.
-    private func estimate(_ request: JobRequest, _ lineage: Lineage) -> [String: JSONValue] {
+    func estimate(_ request: JobRequest, _ lineage: Lineage) -> [String: JSONValue] {
         var estimate: [String: JSONValue] = [:]
         estimate["space"] = lineage.space?.estimate
         if case .retrain(let config) = request.spec,
@@ -235,7 +163,7 @@ extension Service {
         }
     }
 
-    private func checkRoom(for count: Int) throws {
+    func checkRoom(for count: Int) throws {
         let queued = try store.counts()[.queued] ?? 0
         guard queued + count <= limits.queuedJobs else {
             throw Problem(
@@ -252,16 +180,19 @@ extension Service {
         status: Int = 200,
         _ fields: [(String, String)] = [],
     ) throws -> HTTPResponse {
+        var all = fields + [("ETag", etag(job)), ("Cache-Control", "no-cache")]
+        if !job.state.isTerminal { all.append(("Retry-After", "2")) }
+        return json(try view(job), status: status, all)
+    }
+
+    func view(_ job: Job) throws -> JSONValue {
         let checkpoint = try job.outputs?.checkpoint.flatMap {
             try store.checkpoint(of: job.id, at: $0.path)
         }
-        let view = job.view(
+        return job.view(
             attempts: try store.attempts(of: job.id),
             checkpointID: checkpoint?.id,
         )
-        var all = fields + [("ETag", etag(job)), ("Cache-Control", "no-cache")]
-        if !job.state.isTerminal { all.append(("Retry-After", "2")) }
-        return json(view, status: status, all)
     }
 
     private func notModified(_ job: Job) -> HTTPResponse {

@@ -132,8 +132,8 @@ extension Service {
         let query = try Query(request, allowed: ["x", "y"])
         let job = try job(request)
         let candidates = try store.allCandidates(of: job.id)
-        let x = try query.choices("x", ParetoFront.Cost.self).first ?? .macs
-        let y = try query.choices("y", ParetoFront.Value.self).first ?? value(of: candidates)
+        let x = try query.choice("x", ParetoFront.Cost.self) ?? .macs
+        let y = try query.choice("y", ParetoFront.Value.self) ?? value(of: candidates)
         let front = ParetoFront(of: candidates, x, y)
         return .now(
             json([

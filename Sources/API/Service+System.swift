@@ -36,11 +36,13 @@ extension Service {
                         }
                     )
                 ),
-                "memory": memory(), "disk": disk(), "datasetRoots": .array(roots),
+                "lastEvent": .int(try store.lastOfFeed()), "memory": memory(), "disk": disk(),
+                "datasetRoots": .array(roots),
                 "limits": [
                     "bodyBytes": .int(limits.bodyBytes), "queuedJobs": .int(limits.queuedJobs),
                     "pipelineSteps": .int(PipelineRequest.stepLimit),
                     "waitSeconds": 300, "pageElements": 500,
+                    "requestsPerSecond": .int(access.requestsPerSecond),
                 ],
             ])
         )

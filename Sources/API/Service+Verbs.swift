@@ -46,18 +46,15 @@ extension Service {
         return .now(try show(job, status: 202))
     }
 
-    /// Name, labels, priority and limits, also of a running job.
+    /// Name, labels, priority, limits and a search's generations, also of a running job.
     @Sendable func patchJob(_ request: HTTPRequest) throws -> HTTPReply {
         _ = try Query(request, allowed: [])
         let asked = try body(request)
         let job = try current(request)
-        var patch = JobPatch()
-        patch.name = job.name
-        patch.labels = job.labels
-        patch.priority = job.priority
-        patch.limits.maxSeconds = job.limits.maxSeconds
-        patch.limits.maxAttempts = job.limits.maxAttempts
+        let patch = JobPatch(job)
         let merged = try patch.merged(with: asked).get()
+        let hasNewLength = merged.generations != patch.generations
+        if hasNewLength { try checkLength(merged, of: job) }
         let known = job.revision
         let after = try store.change(job.id) { job in
             // Another change came in between: only what was asked for is overwritten, so that is no conflict, unless
@@ -65,18 +62,35 @@ extension Service {
             if request.headers["If-Match"] != nil, job.revision != known {
                 throw Problem.stale(job)
             }
-            job.name = merged.name
-            job.labels = merged.labels
-            job.priority = merged.priority
-            job.limits = JobBudget(
-                maxSeconds: merged.limits.maxSeconds,
-                maxAttempts: merged.limits.maxAttempts,
-            )
+            job.apply(merged)
             return []
         }
+        if hasNewLength { scheduler.restart(job.id) }
         scheduler.wake()
         told(request, "patch", after)
         return .now(try show(after))
+    }
+
+    private func checkLength(_ patch: JobPatch, of job: Job) throws {
+        guard JobPatch(job).generations != nil, patch.generations != nil else {
+            throw Violations([
+                Violation(
+                    "/generations",
+                    .notAllowed,
+                    "this is a \(job.kind.rawValue)",
+                    allowed: "a whole number, for a search.evolution",
+                )
+            ])
+        }
+        guard !job.state.isTerminal else {
+            throw Problem(
+                409,
+                "invalid_transition",
+                "The job cannot do that now",
+                "the job is \(job.state.rawValue): its search is over; a fork can be longer",
+                more: ["state": .string(job.state.rawValue)],
+            )
+        }
     }
 
     /// Forgets an ended job: its events, candidates and, unless `artifacts=keep`, its files. Architectures stay.
@@ -134,7 +148,7 @@ extension Service {
         return job
     }
 
-    private func requireEmpty(_ request: HTTPRequest) throws {
+    func requireEmpty(_ request: HTTPRequest) throws {
         guard try request.body.isEmpty || body(request) == [:] else {
             throw Violations([
                 Violation("", .notAllowed, "this takes no content", allowed: "nothing, or {}")
@@ -177,5 +191,18 @@ extension Problem {
             "its revision is \(job.revision); If-Match names another",
             more: ["revision": .int(job.revision)],
         )
+    }
+}
+
+extension JobPatch {
+    /// What of `job` can be changed, as it is.
+    fileprivate init(_ job: Job) {
+        self.init()
+        name = job.name
+        labels = job.labels
+        priority = job.priority
+        limits.maxSeconds = job.limits.maxSeconds
+        limits.maxAttempts = job.limits.maxAttempts
+        generations = job.kind == .searchEvolution ? job.spec["generations"]?.int : nil
     }
 }

@@ -47,8 +47,8 @@ package final class Service: Sendable {
         self.log = log
     }
 
-    /// The queue for whoever waits for this job.
-    func queue(for job: JobID) -> DispatchQueue {
+    /// The queue for whoever waits for this job, or for any.
+    func queue(for job: JobID?) -> DispatchQueue {
         waiting[abs(job.hashValue % waiting.count)]
     }
 
@@ -200,18 +200,27 @@ extension Service {
         of request: HTTPRequest,
         _ view: (Element) -> JSONValue,
     ) -> HTTPResponse {
-        let next = page.next?.text
-        let body: JSONValue = [
-            "data": .array(page.elements.map(view)), "hasMore": .bool(next != nil),
-            "nextCursor": .optional(next),
-        ]
-        guard let next else { return json(body) }
+        self.page(page.elements.map(view), next: page.next, of: request)
+    }
+
+    /// - Parameter more: further members.
+    func page(
+        _ elements: [JSONValue],
+        next: ListCursor?,
+        of request: HTTPRequest,
+        _ more: [String: JSONValue] = [:],
+    ) -> HTTPResponse {
+        var body = more
+        body["data"] = .array(elements)
+        body["hasMore"] = .bool(next != nil)
+        body["nextCursor"] = .optional(next?.text)
+        guard let next else { return json(.object(body)) }
         var parts = URLComponents()
         parts.path = request.path
         parts.queryItems =
             request.query.filter { $0.name != "after" }.map {
                 URLQueryItem(name: $0.name, value: $0.value)
-            } + [URLQueryItem(name: "after", value: next)]
-        return json(body, [("Link", "<\(parts.string ?? request.path)>; rel=\"next\"")])
+            } + [URLQueryItem(name: "after", value: next.text)]
+        return json(.object(body), [("Link", "<\(parts.string ?? request.path)>; rel=\"next\"")])
     }
 }

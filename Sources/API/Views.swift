@@ -23,6 +23,15 @@ extension Job {
         return view
     }
 
+    /// Every member that the whole job may have.
+    static let fieldNames = [
+        "attempts", "cores", "createdAt", "desiredState", "device", "endedAt", "error", "forkOf",
+        "id", "kind", "labels", "lastSeq", "latestMetrics", "limits", "links", "name", "notBefore",
+        "outputs", "phase", "pipelineId", "placement", "priority", "progress", "revision",
+        "runningSeconds", "seed", "spec", "startedAt", "state", "step", "submittedSpec", "terminal",
+        "waitingFor",
+    ]
+
     /// The whole job.
     func view(attempts: [Attempt], checkpointID: String?, now: Date = Date()) -> JSONValue {
         var view = summary
@@ -36,6 +45,7 @@ extension Job {
         ]
         view["spec"] = spec
         view["submittedSpec"] = submittedSpec
+        view["forkOf"] = forkOf.map { .string($0.rawValue) }
         view["revision"] = .int(revision)
         view["lastSeq"] = .int(lastSeq)
         view["desiredState"] = cancel != nil ? "cancelled" : pause == true ? "paused" : nil

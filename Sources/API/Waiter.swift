@@ -1,4 +1,4 @@
-// One long poll: answers when there is news of a job, or when its time is over.
+// One long poll: answers when there is news of a job, or of any, or when its time is over.
 
 internal import Foundation
 internal import HTTP
@@ -11,17 +11,19 @@ final class Waiter: @unchecked Sendable {
     private let lock = NSRecursiveLock()
     private var responder: (any HTTPResponder)?
     private var watch: JobChanges.Watch?
-    private let job: JobID
+    private let job: JobID?
     private let store: JobStore
     private let queue: DispatchQueue
     private let seconds: Double
     private let failed: @Sendable (any Error) -> HTTPResponse
     private let look: @Sendable (_ isLast: Bool) throws -> HTTPResponse?
 
-    /// - Parameter look: the answer, or nil to go on waiting; with `isLast` there must be one.
+    /// - Parameters:
+    ///   - job: nil: any.
+    ///   - look: the answer, or nil to go on waiting; with `isLast` there must be one.
     init(
         _ responder: any HTTPResponder,
-        job: JobID,
+        job: JobID?,
         store: JobStore,
         queue: DispatchQueue,
         seconds: Double,

@@ -58,7 +58,7 @@ extension Form<PathChoice> {
     static var path: Form {
         let reference = Form<Reference>.reference(to: .architecture)
         let letters = Form<String>.text(1...4096)
-        return Form { json, place, faults in
+        return Form(schema: ["anyOf": [letters.schema, reference.schema]]) { json, place, faults in
             guard let text = json.string, !text.hasPrefix("arch_") else {
                 return reference.read(json, place, &faults).map { .reference($0) }
             }

@@ -18,6 +18,7 @@ extension Fielded {
 struct Field<Root> {
     let name: String
     let isRequired: Bool
+    let schema: JSONValue
     /// Reads the member into the object.
     let read: (JSONValue, _ place: String, inout [Violation], inout Root) -> Void
     let write: (Root) -> JSONValue
@@ -30,6 +31,7 @@ struct Field<Root> {
     ) {
         self.name = name
         isRequired = required
+        schema = form.schema
         read = { json, place, faults, root in
             if let value = form.read(json, place, &faults) { root[keyPath: path] = value }
         }
@@ -43,7 +45,11 @@ extension Field {
         _ embed: @escaping (Root) -> Whole,
         _ extract: @escaping (Whole) -> Root?,
     ) -> Field<Whole> {
-        Field<Whole>(name: name, isRequired: isRequired) { json, place, faults, whole in
+        Field<Whole>(name: name, isRequired: isRequired, schema: schema) {
+            json,
+            place,
+            faults,
+            whole in
             guard var part = extract(whole) else { return }
             read(json, place, &faults, &part)
             whole = embed(part)
@@ -55,11 +61,13 @@ extension Field {
     private init(
         name: String,
         isRequired: Bool,
+        schema: JSONValue,
         read: @escaping (JSONValue, String, inout [Violation], inout Root) -> Void,
         write: @escaping (Root) -> JSONValue,
     ) {
         self.name = name
         self.isRequired = isRequired
+        self.schema = schema
         self.read = read
         self.write = write
     }
@@ -155,6 +163,22 @@ struct Table<Root> {
         return faults.count == before ? root : nil
     }
 
+    /// The fields with their defaults; `others` are left to whoever reads them.
+    var schema: [String: JSONValue] {
+        var properties: [String: JSONValue] = [:]
+        for field in fields {
+            var schema = field.schema.object ?? [:]
+            if !field.isRequired { schema["default"] = field.write(blank) }
+            properties[field.name] = .object(schema)
+        }
+        for name in others { properties[name] = [:] }
+        let required = fields.filter(\.isRequired).map { JSONValue.string($0.name) }
+        return [
+            "type": "object", "properties": .object(properties), "required": .array(required),
+            "additionalProperties": false,
+        ]
+    }
+
     func members(_ root: Root) -> [String: JSONValue] {
         Dictionary(fields.map { ($0.name, $0.write(root)) }) { first, _ in first }
     }
@@ -164,7 +188,7 @@ extension Form where Value: Fielded {
     /// An object with the fields of the type.
     static var object: Form {
         let table = Table(blank: Value.blank, fields: Value.fields, rules: Value.rules)
-        return Form(read: table.read) { .object(table.members($0)) }
+        return Form(schema: .object(table.schema), read: table.read) { .object(table.members($0)) }
     }
 }
 
@@ -201,11 +225,24 @@ struct Variant<Value> {
     }
 }
 
+extension Variant {
+    /// Its fields and its name, which may be left out of the first variant of several.
+    fileprivate func schema(isFirst: Bool) -> JSONValue {
+        var schema = table.schema
+        var properties = schema["properties"]?.object ?? [:]
+        properties["kind"] = ["const": .string(name)]
+        schema["properties"] = .object(properties)
+        if !isFirst { schema["required"] = .array((schema["required"]?.array ?? []) + ["kind"]) }
+        return .object(schema)
+    }
+}
+
 extension Form {
     /// An object whose `kind` says which fields it has; without one it is the first variant.
     static func variants(_ variants: [Variant<Value>]) -> Form {
         let names = variants.map(\.name)
-        return Form { json, place, faults in
+        let schemas = variants.enumerated().map { $1.schema(isFirst: $0 == 0) }
+        return Form(schema: ["anyOf": .array(schemas)]) { json, place, faults in
             guard let members = json.object else {
                 faults.append(wrongType(json, place, expected: "an object"))
                 return nil

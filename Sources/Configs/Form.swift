@@ -1,8 +1,11 @@
 // How values stand in JSON, in both directions. A form reads a value, notes everything wrong with
-// it instead of stopping at the first fault, and writes the value back as it would read it.
+// it instead of stopping at the first fault, writes the value back as it would read it, and describes
+// what it reads.
 
 /// How a `Value` is read from JSON and written to it.
 package struct Form<Value> {
+    /// What is read, as JSON Schema (2020-12): at least as wide as what `read` takes.
+    let schema: JSONValue
     /// The value of `json`; nil after at least one violation was noted. `place` is its pointer.
     let read: (_ json: JSONValue, _ place: String, _ faults: inout [Violation]) -> Value?
     let write: (Value) -> JSONValue
@@ -25,7 +28,7 @@ func wrongType(_ json: JSONValue, _ place: String, expected: String) -> Violatio
 
 extension Form<Bool> {
     static var flag: Form {
-        Form { json, place, faults in
+        Form(schema: ["type": "boolean"]) { json, place, faults in
             if let flag = json.bool { return flag }
             faults.append(wrongType(json, place, expected: "true or false"))
             return nil
@@ -41,7 +44,11 @@ extension Form<Int> {
         let allowed =
             range.upperBound == .max
             ? ">= \(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
-        return Form { json, place, faults in
+        var schema: [String: JSONValue] = [
+            "type": "integer", "minimum": .int(Int64(range.lowerBound)),
+        ]
+        if range.upperBound != .max { schema["maximum"] = .int(Int64(range.upperBound)) }
+        return Form(schema: .object(schema)) { json, place, faults in
             guard let number = json.double else {
                 faults.append(wrongType(json, place, expected: "a whole number"))
                 return nil
@@ -65,22 +72,36 @@ extension Form<Int> {
 /// The finite numbers that a field may have.
 struct Interval: Sendable {
     let text: String
+    /// Its ends, in the words of JSON Schema.
+    let ends: [String: JSONValue]
     let contains: @Sendable (Double) -> Bool
 
-    static let positive = Interval(text: "> 0") { $0 > 0 }
-    static let notNegative = Interval(text: ">= 0") { $0 >= 0 }
+    static let positive = Interval(text: "> 0", ends: ["exclusiveMinimum": 0]) { $0 > 0 }
+    static let notNegative = Interval(text: ">= 0", ends: ["minimum": 0]) { $0 >= 0 }
     /// A share or a probability.
-    static let share = Interval(text: "0 to 1") { 0 <= $0 && $0 <= 1 }
-    static let properShare = Interval(text: "> 0 and < 1") { 0 < $0 && $0 < 1 }
-    static let belowOne = Interval(text: ">= 0 and < 1") { 0 <= $0 && $0 < 1 }
-    static let positiveShare = Interval(text: "> 0 and <= 1") { 0 < $0 && $0 <= 1 }
-    static let any = Interval(text: "a finite number") { _ in true }
-    static let atLeastOne = Interval(text: ">= 1") { $0 >= 1 }
+    static let share = Interval(text: "0 to 1", ends: ["minimum": 0, "maximum": 1]) {
+        0 <= $0 && $0 <= 1
+    }
+    static let properShare = Interval(
+        text: "> 0 and < 1",
+        ends: ["exclusiveMinimum": 0, "exclusiveMaximum": 1],
+    ) { 0 < $0 && $0 < 1 }
+    static let belowOne = Interval(
+        text: ">= 0 and < 1",
+        ends: ["minimum": 0, "exclusiveMaximum": 1],
+    ) { 0 <= $0 && $0 < 1 }
+    static let positiveShare = Interval(
+        text: "> 0 and <= 1",
+        ends: ["exclusiveMinimum": 0, "maximum": 1],
+    ) { 0 < $0 && $0 <= 1 }
+    static let any = Interval(text: "a finite number", ends: [:]) { _ in true }
+    static let atLeastOne = Interval(text: ">= 1", ends: ["minimum": 1]) { $0 >= 1 }
 }
 
 extension Form<Double> {
     static func number(_ interval: Interval) -> Form {
-        Form { json, place, faults in
+        let schema = interval.ends.merging(["type": "number"]) { $1 }
+        return Form(schema: .object(schema)) { json, place, faults in
             guard let number = json.double else {
                 faults.append(wrongType(json, place, expected: "a number"))
                 return nil
@@ -98,7 +119,11 @@ extension Form<Double> {
 extension Form<String> {
     /// A string of `length` Unicode scalars, none of them a control character.
     static func text(_ length: ClosedRange<Int>) -> Form {
-        Form { json, place, faults in
+        let schema: JSONValue = [
+            "type": "string", "minLength": .int(Int64(length.lowerBound)),
+            "maxLength": .int(Int64(length.upperBound)),
+        ]
+        return Form(schema: schema) { json, place, faults in
             guard let text = json.string else {
                 faults.append(wrongType(json, place, expected: "a string"))
                 return nil
@@ -128,7 +153,7 @@ extension Form<String> {
     /// The same; with `orFolder`, `.` alone is the folder itself.
     static func path(orFolder: Bool) -> Form {
         let text = text(1...1024)
-        return Form { json, place, faults in
+        return Form(schema: text.schema) { json, place, faults in
             guard let path = text.read(json, place, &faults) else { return nil }
             let segments = path.split(separator: "/", omittingEmptySubsequences: false)
             let isSafe = segments.allSatisfy { !["", ".", ".."].contains($0) }
@@ -154,7 +179,7 @@ extension Form where Value: RawRepresentable<String> & CaseIterable {
     /// One of the names of an enum.
     static var choice: Form {
         let names = Value.allCases.map(\.rawValue)
-        return Form { json, place, faults in
+        return Form(schema: .names(names)) { json, place, faults in
             guard let name = json.string else {
                 faults.append(wrongType(json, place, expected: named(names)))
                 return nil
@@ -171,7 +196,7 @@ extension Form where Value: RawRepresentable<String> & CaseIterable {
 extension Form {
     /// `null` for nil.
     static func optional<Wrapped>(_ form: Form<Wrapped>) -> Form where Value == Wrapped? {
-        Form { json, place, faults in
+        Form(schema: ["anyOf": [form.schema, ["type": "null"]]]) { json, place, faults in
             if json == .null { return .some(nil) }
             return form.read(json, place, &faults).map { .some($0) }
         } write: {
@@ -186,7 +211,11 @@ extension Form {
             count.count == 1
             ? "\(count.lowerBound) elements"
             : "\(count.lowerBound) to \(count.upperBound) elements"
-        return Form { json, place, faults in
+        let schema: JSONValue = [
+            "type": "array", "items": form.schema, "minItems": .int(Int64(count.lowerBound)),
+            "maxItems": .int(Int64(count.upperBound)),
+        ]
+        return Form(schema: schema) { json, place, faults in
             guard let array = json.array else {
                 faults.append(wrongType(json, place, expected: "an array"))
                 return nil
@@ -210,11 +239,18 @@ extension Form {
     static func oneOrMore<Element>(_ form: Form<Element>, most: Int) -> Form
     where Value == [Element] {
         let list = Form.list(form, count: 1...most)
-        return Form { json, place, faults in
+        return Form(schema: ["anyOf": [form.schema, list.schema]]) { json, place, faults in
             json.array == nil
                 ? form.read(json, place, &faults).map { [$0] } : list.read(json, place, &faults)
         } write: { values in
             values.count == 1 ? form.write(values[0]) : list.write(values)
         }
+    }
+}
+
+extension JSONValue {
+    /// The schema of a string that is one of `names`.
+    static func names(_ names: [String]) -> JSONValue {
+        ["type": "string", "enum": .array(names.map { .string($0) })]
     }
 }

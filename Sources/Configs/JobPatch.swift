@@ -6,6 +6,8 @@ package struct JobPatch: Hashable, Sendable {
     package var labels: [String: String] = [:]
     package var priority = 0
     package var limits = JobLimits()
+    /// How many generations a search has; nil for other jobs.
+    package var generations: Int?
 
     package init() {}
 
@@ -36,6 +38,7 @@ extension JobPatch: Fielded {
             Field("labels", \.labels, .labels),
             Field("priority", \.priority, .int(-1_000_000...1_000_000)),
             Field("limits", \.limits, .object),
+            Field("generations", \.generations, .optional(.int(1...100_000))),
         ]
     }
 }

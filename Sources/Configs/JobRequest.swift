@@ -93,6 +93,11 @@ package struct JobRequest: Hashable, Sendable {
         }
     }
 
+    /// JSON Schema of what is the same for every kind; `kind` and `spec` may be anything.
+    static var optionsSchema: [String: JSONValue] {
+        Table(blank: RunOptions.blank, fields: RunOptions.fields, others: ["kind", "spec"]).schema
+    }
+
     /// Every field, defaults included; resolves to the same request but for `submittedSpec`.
     package var json: JSONValue {
         guard case .object(var members) = Form.object.write(RunOptions(self)) else { return .null }
@@ -203,7 +208,8 @@ extension JobLimits: Fielded {
 extension Form<DeviceChoice> {
     static var device: Form {
         let allowed = "\"cpu\", \"cuda\", \"cuda:N\", \"auto\""
-        return Form { json, place, faults in
+        let schema: JSONValue = ["type": "string", "pattern": "^(cpu|auto|cuda(:[0-9]+)?)$"]
+        return Form(schema: schema) { json, place, faults in
             guard let name = json.string else {
                 faults.append(wrongType(json, place, expected: allowed))
                 return nil
@@ -222,7 +228,11 @@ extension Form<[String: String]> {
     /// At most 64 short strings by name.
     static var labels: Form {
         let value = Form<String>.text(0...1000)
-        return Form { json, place, faults in
+        let schema: JSONValue = [
+            "type": "object", "additionalProperties": value.schema, "maxProperties": 64,
+            "propertyNames": ["minLength": 1, "maxLength": 200],
+        ]
+        return Form(schema: schema) { json, place, faults in
             guard let members = json.object else {
                 faults.append(wrongType(json, place, expected: "an object of strings"))
                 return nil

@@ -67,6 +67,19 @@ extension JobSpec {
         }
     }
 
+    /// JSON Schema of a spec of this kind.
+    static func schema(of kind: JobKind) -> JSONValue {
+        switch kind {
+        case .supernetPretrain: Form<PretrainConfig>.object.schema
+        case .detectorFinetune: Form<FinetuneConfig>.object.schema
+        case .searchEvolution: Form<SearchConfig>.object.schema
+        case .searchAudit: Form<AuditConfig>.object.schema
+        case .subnetRetrain: Form<RetrainConfig>.object.schema
+        case .architecturePredict: Form<PredictConfig>.object.schema
+        case .architectureEvaluate: Form<EvaluateConfig>.object.schema
+        }
+    }
+
     /// The kind of the checkpoint that the job leaves; nil where it leaves none.
     package var checkpointKind: CheckpointKind? {
         switch self {

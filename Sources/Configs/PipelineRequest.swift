@@ -59,7 +59,7 @@ extension PipelineRequest {
         var steps: [JSONValue] = []
 
         static var fields: [Field<Self>] {
-            let step = Form<JSONValue> { json, _, _ in
+            let step = Form<JSONValue>(schema: [:]) { json, _, _ in
                 json
             } write: {
                 $0

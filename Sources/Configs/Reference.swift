@@ -12,7 +12,16 @@ extension Form<Reference> {
         let prefix = output == .checkpoint ? "ckpt_" : "arch_"
         let allowed =
             "\"\(prefix)...\", or {\"$from\": \"STEP.outputs.\(output.rawValue)\"} in a pipeline"
-        return Form { json, place, faults in
+        let schema: JSONValue = [
+            "anyOf": [
+                ["type": "string", "pattern": .string("^\(prefix)[A-Za-z0-9_-]+$")],
+                [
+                    "type": "object", "properties": ["$from": ["type": "string"]],
+                    "required": ["$from"], "additionalProperties": false,
+                ],
+            ]
+        ]
+        return Form(schema: schema) { json, place, faults in
             if let id = json.string {
                 if id.hasPrefix(prefix), id.utf8.count > prefix.utf8.count, isName(id) {
                     return .id(id)

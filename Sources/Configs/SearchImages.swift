@@ -62,7 +62,7 @@ extension Form<SearchImages> {
     static var searchImages: Form {
         let boxes = Form<DetectionData>.object
         let folder = Form<FolderData>.object
-        return Form { json, place, faults in
+        return Form(schema: ["anyOf": [boxes.schema, folder.schema]]) { json, place, faults in
             json["folder"] == nil
                 ? boxes.read(json, place, &faults).map { .boxes($0) }
                 : folder.read(json, place, &faults).map { .folder($0) }

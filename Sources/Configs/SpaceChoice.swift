@@ -27,7 +27,8 @@ extension Form<SpaceChoice> {
     /// A name, or an object with the fields of a `SearchSpace`.
     static var space: Form {
         let inline = Form<WrittenSpace>.object
-        return Form { json, place, faults in
+        let names = JSONValue.names(SearchSpace.named.keys.sorted())
+        return Form(schema: ["anyOf": [names, inline.schema]]) { json, place, faults in
             if let name = json.string {
                 if SearchSpace.named[name] != nil { return .named(name) }
                 faults.append(noSuchName(name, place, among: SearchSpace.named.keys.sorted()))
@@ -59,7 +60,7 @@ extension Form<ArchitectureChoice> {
     static var architecture: Form {
         let reference = Form<Reference>.reference(to: .architecture)
         let written = Form<WrittenArchitecture>.object
-        return Form { json, place, faults in
+        return Form(schema: ["anyOf": [reference.schema, written.schema]]) { json, place, faults in
             guard json.object != nil, json["$from"] == nil else {
                 return reference.read(json, place, &faults).map { .reference($0) }
             }

@@ -122,6 +122,6 @@ extension Form<TrainingConfig> {
             fields: TrainingConfig.fields(optimizer: .optimizer(sgd: .detector)),
             rules: TrainingConfig.rules,
         )
-        return Form(read: table.read) { .object(table.members($0)) }
+        return Form(schema: .object(table.schema), read: table.read) { .object(table.members($0)) }
     }
 }

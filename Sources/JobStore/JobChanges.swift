@@ -1,4 +1,4 @@
-// Who waits for news of a job, and how they are woken.
+// Who waits for news of a job, or of any, and how they are woken.
 
 import Foundation
 package import Jobs
@@ -8,7 +8,8 @@ package import Jobs
 /// `@unchecked Sendable`: `lock` guards `watchers` and `next`.
 package final class JobChanges: @unchecked Sendable {
     private let lock = NSLock()
-    private var watchers: [JobID: [Int: @Sendable () -> Void]] = [:]
+    /// Under nil those who watch all jobs.
+    private var watchers: [JobID?: [Int: @Sendable () -> Void]] = [:]
     private var next = 0
 
     /// Ends the watch when it is released.
@@ -20,7 +21,9 @@ package final class JobChanges: @unchecked Sendable {
     }
 
     /// `wake` is called on the thread that stored the change: it may only hand the work on.
-    package func watch(_ job: JobID, _ wake: @escaping @Sendable () -> Void) -> Watch {
+    ///
+    /// - Parameter job: nil: any.
+    package func watch(_ job: JobID?, _ wake: @escaping @Sendable () -> Void) -> Watch {
         let token = lock.withLock {
             next += 1
             watchers[job, default: [:]][next] = wake
@@ -30,7 +33,8 @@ package final class JobChanges: @unchecked Sendable {
     }
 
     package func signal(_ jobs: some Sequence<JobID>) {
-        for job in jobs {
+        let concerned: [JobID?] = Array(jobs) + [nil]
+        for job in concerned {
             let wakes = lock.withLock { watchers[job].map { Array($0.values) } ?? [] }
             for wake in wakes { wake() }
         }
@@ -39,7 +43,7 @@ package final class JobChanges: @unchecked Sendable {
     /// How many watch any job.
     package var count: Int { lock.withLock { watchers.values.reduce(0) { $0 + $1.count } } }
 
-    private func remove(_ token: Int, of job: JobID) {
+    private func remove(_ token: Int, of job: JobID?) {
         lock.withLock {
             watchers[job]?[token] = nil
             if watchers[job]?.isEmpty == true { watchers[job] = nil }

@@ -12,6 +12,7 @@ extension JobStore {
         let checkpoints = try Set(checkpoints(of: id, limit: 100_000).elements.map(\.id))
         let architectures = try Set(architectures(of: id, limit: 100_000).elements.map(\.hash))
         return try jobs(in: Set(JobState.allCases.filter { !$0.isTerminal })).filter { job in
+            if job.forkOf == id, job.restart?.checkpoint != nil { return true }
             guard case .success(let spec) = JobSpec.resolve(kind: job.kind, job.spec) else {
                 return false
             }
@@ -31,7 +32,7 @@ extension JobStore {
             guard job.state.isTerminal else {
                 throw JobError.illegalMove(from: job.state, to: .cancelled)
             }
-            for table in ["events", "attempts", "candidates", "followed"]
+            for table in ["events", "feed", "attempts", "candidates", "followed"]
                 + (keepsFiles ? [] : ["checkpoints"])
             {
                 try db.execute(

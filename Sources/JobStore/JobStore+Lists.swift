@@ -1,23 +1,19 @@
 // Lists, by keyset: a page begins after the last element of the one before, whatever was inserted meanwhile.
 
 package import Configs
-import Foundation
+package import Foundation
 import GRDB
 package import Jobs
 
 extension JobStore {
     /// Jobs, newest first.
     package func jobs(
-        states: [JobState] = [],
-        kinds: [JobKind] = [],
+        _ wanted: JobFilter = JobFilter(),
         after: ListCursor? = nil,
         limit: Int,
     ) throws -> Page<Job> {
         try database.read { db in
-            var filter = Filter()
-            filter.add("deletedAt IS NULL")
-            filter.among("state", states.map(\.rawValue))
-            filter.among("kind", kinds.map(\.rawValue))
+            var filter = Filter(wanted)
             if let after { filter.add("number < ?", after.number) }
             let rows = try Row.fetchAll(
                 db,
@@ -31,6 +27,29 @@ extension JobStore {
                 next: rows.count > limit ? ListCursor(number: rows[limit - 1]["number"]) : nil,
             )
         }
+    }
+
+    /// How many jobs there are, counted up to `most`.
+    package func count(_ wanted: JobFilter, most: Int) throws -> Int {
+        let filter = Filter(wanted)
+        return try database.read { db in
+            try Int.fetchOne(
+                db,
+                sql: "SELECT COUNT(*) FROM (SELECT 1 FROM jobs \(filter.text) LIMIT ?)",
+                arguments: filter.arguments + [most],
+            ) ?? 0
+        }
+    }
+
+    /// Pipelines, newest first.
+    package func pipelines(after: ListCursor? = nil, limit: Int) throws -> Page<Pipeline> {
+        var filter = Filter()
+        if let after { filter.add("number < ?", after.number) }
+        return try page(
+            "SELECT * FROM pipelines \(filter.text) ORDER BY number DESC",
+            filter,
+            limit,
+        ) { ListCursor(number: $0.number) }
     }
 
     /// Events of a job after number `seq`, oldest first, at most `limit`.
@@ -51,17 +70,52 @@ extension JobStore {
                     "SELECT seq, ts, attempt, type, data FROM events \(filter.text) ORDER BY seq LIMIT ?",
                 arguments: filter.arguments + [limit],
             )
-            return try rows.map { row in
-                let data: String = row["data"]
-                return JobEvent(
-                    seq: row["seq"],
-                    ts: row["ts"],
-                    job: job,
-                    attempt: row["attempt"],
-                    type: row["type"],
-                    data: try JSON.read(JSONValue.self, from: Data(data.utf8)),
-                )
+            return try rows.map { try JobStore.event($0, of: job) }
+        }
+    }
+
+    private static func event(_ row: Row, of job: JobID) throws -> JobEvent {
+        let data: String = row["data"]
+        return JobEvent(
+            seq: row["seq"],
+            ts: row["ts"],
+            job: job,
+            attempt: row["attempt"],
+            type: row["type"],
+            data: try JSON.read(JSONValue.self, from: Data(data.utf8)),
+        )
+    }
+
+    /// Events of all jobs but those of single steps, oldest first, with the number by which they are resumed.
+    package func feed(
+        after number: Int,
+        types: [String] = [],
+        limit: Int,
+    ) throws -> [(number: Int, event: JobEvent)] {
+        try database.read { db in
+            var filter = Filter()
+            filter.add("feed.number > ?", number)
+            filter.among("events.type", types)
+            let rows = try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT feed.number, events.* FROM feed
+                    JOIN events ON events.job = feed.job AND events.seq = feed.seq
+                    \(filter.text) ORDER BY feed.number LIMIT ?
+                    """,
+                arguments: filter.arguments + [limit],
+            )
+            return try rows.compactMap { row in
+                guard let job = JobID(rawValue: row["job"]) else { return nil }
+                return (row["number"], try JobStore.event(row, of: job))
             }
+        }
+    }
+
+    /// The number of the newest event of all jobs; 0 before the first.
+    package func lastOfFeed() throws -> Int {
+        try database.read { db in
+            try Int.fetchOne(db, sql: "SELECT MAX(number) FROM feed") ?? 0
         }
     }
 
@@ -107,15 +161,24 @@ extension JobStore {
     /// Candidates of a search in the order of `sort`, ties in the order of evaluation.
     package func candidates(
         of job: JobID,
+        _ wanted: CandidateFilter = CandidateFilter(),
         sort: CandidateSort = CandidateSort(),
-        generation: Int? = nil,
         after: ListCursor? = nil,
         limit: Int,
     ) throws -> Page<Candidate> {
         let key = sort.expression
         var filter = Filter()
         filter.add("job = ?", job.rawValue)
-        if let generation { filter.add("generation = ?", generation) }
+        if let generation = wanted.generation { filter.add("generation = ?", generation) }
+        if let least = wanted.minMap { filter.add("map >= ?", least) }
+        if let most = wanted.maxMacs { filter.add("macs <= ?", most) }
+        if let most = wanted.maxParams { filter.add("params <= ?", most) }
+        switch wanted.state {
+        case nil: break
+        case .evaluated: filter.add("failure IS NULL AND halted IS NULL")
+        case .halted: filter.add("halted IS NOT NULL")
+        case .failed: filter.add("failure IS NOT NULL")
+        }
         if let after {
             filter.add("(\(key), number) > (?, ?)", after.key, after.number)
         }
@@ -206,6 +269,39 @@ extension JobStore {
     }
 }
 
+/// Which jobs a list has. Jobs that were deleted are in none.
+package struct JobFilter: Equatable, Sendable {
+    /// None: any.
+    package var states: [JobState] = []
+    package var kinds: [JobKind] = []
+    /// Each label that a job must have, with its value.
+    package var labels: [String: String] = [:]
+    /// Made after, and before, this moment.
+    package var createdAfter: Date?
+    package var createdBefore: Date?
+    /// Stands somewhere in the name; ASCII letters of either case.
+    package var nameContains: String?
+
+    package init() {}
+}
+
+/// Which candidates of a search a list has.
+package struct CandidateFilter: Equatable, Sendable {
+    package enum State: String, CaseIterable, Sendable {
+        case evaluated
+        case halted  // after fewer images than all
+        case failed
+    }
+
+    package var state: State?
+    package var generation: Int?
+    package var minMap: Double?
+    package var maxMacs: Int?
+    package var maxParams: Int?
+
+    package init() {}
+}
+
 /// The order of a list of candidates; those without the figure come last.
 package struct CandidateSort: Equatable, Sendable {
     package enum Field: String, CaseIterable, Sendable {
@@ -265,5 +361,32 @@ private struct Filter {
         guard !values.isEmpty else { return }
         conditions.append("\(column) IN (\(databaseQuestionMarks(count: values.count)))")
         arguments += StatementArguments(values)
+    }
+}
+
+extension Filter {
+    fileprivate init(_ wanted: JobFilter) {
+        add("deletedAt IS NULL")
+        among("state", wanted.states.map(\.rawValue))
+        among("kind", wanted.kinds.map(\.rawValue))
+        for (name, value) in wanted.labels.sorted(by: { $0.key < $1.key }) {
+            add(
+                """
+                EXISTS (SELECT 1 FROM json_each(document, '$.labels')
+                        WHERE json_each.key = ? AND json_each.value = ?)
+                """,
+                name,
+                value,
+            )
+        }
+        if let date = wanted.createdAfter {
+            add("json_extract(document, '$.createdAt') > ?", Timestamp.text(date))
+        }
+        if let date = wanted.createdBefore {
+            add("json_extract(document, '$.createdAt') < ?", Timestamp.text(date))
+        }
+        if let part = wanted.nameContains {
+            add("instr(lower(json_extract(document, '$.name')), lower(?)) > 0", part)
+        }
     }
 }

@@ -209,12 +209,16 @@ extension JobStore {
         let insert = try db.cachedStatement(
             sql: "INSERT INTO events (job, seq, ts, attempt, type, data) VALUES (?, ?, ?, ?, ?, ?)"
         )
+        let publish = try db.cachedStatement(sql: "INSERT INTO feed (job, seq) VALUES (?, ?)")
         for event in events {
             job.lastSeq += 1
             try insert.execute(arguments: [
                 job.id.rawValue, job.lastSeq, event.ts, job.attempt, event.type,
                 try JSON.text(event.data),
             ])
+            if !EventType.details.contains(event.type) {
+                try publish.execute(arguments: [job.id.rawValue, job.lastSeq])
+            }
         }
     }
 

@@ -152,5 +152,18 @@ let migrations: DatabaseMigrator = {
                 """
         )
     }
+    migrator.registerMigration("the events of all jobs in one order") { db in
+        // Without those of single steps. It begins here: earlier events are their jobs' alone.
+        try db.execute(
+            sql: """
+                CREATE TABLE feed (
+                    number INTEGER PRIMARY KEY AUTOINCREMENT,
+                    job TEXT NOT NULL REFERENCES jobs (id),
+                    seq INTEGER NOT NULL
+                );
+                CREATE INDEX feed_by_job ON feed (job);
+                """
+        )
+    }
     return migrator
 }()

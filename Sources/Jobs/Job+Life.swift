@@ -1,6 +1,6 @@
 // Each thing that can happen to a job, as a function that changes the value and returns the events that tell it.
 
-import Configs
+package import Configs
 package import Foundation
 
 /// How long a job waits after its n-th failure: `base`, doubled each time, at most `cap` seconds.
@@ -23,6 +23,20 @@ extension Job {
     package mutating func submitted(at now: Date) -> [NewEvent] {
         phase = phaseOfWaiting
         return [stateEvent(from: nil, at: now)]
+    }
+
+    /// What of a job can be changed while it waits or runs.
+    package mutating func apply(_ patch: JobPatch) {
+        name = patch.name
+        labels = patch.labels
+        priority = patch.priority
+        limits = JobBudget(
+            maxSeconds: patch.limits.maxSeconds,
+            maxAttempts: patch.limits.maxAttempts,
+        )
+        if let generations = patch.generations {
+            spec = spec.merged(with: ["generations": .int(generations)])
+        }
     }
 
     private var phaseOfWaiting: String {
@@ -84,7 +98,9 @@ extension Job {
         case .again(let cause, let failure):
             try state.move(to: pause == true ? .paused : .queued)
             phase = JobPhase.recovering
-            if cause != "stopped", cause != "shutdown", cause != "superseded" { crashes = record }
+            if !["stopped", "shutdown", "changed", "superseded"].contains(cause) {
+                crashes = record
+            }
             var interruption: [String: JSONValue] = [
                 "cause": .string(cause), "attempt": .int(attempt),
             ]

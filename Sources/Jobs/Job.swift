@@ -116,9 +116,11 @@ package struct Job: Codable, Equatable, Sendable {
     package var device = "cpu"
     package var limits = JobBudget()
     /// With every default filled in.
-    package let spec: JSONValue
+    package internal(set) var spec: JSONValue
     package let submittedSpec: JSONValue
     package let createdAt: Date
+    /// The job that this one was made after.
+    package var forkOf: JobID?
 
     // Where it stands among others
     package var pipeline: String?

@@ -60,6 +60,9 @@ package enum EventType {
     package static let log = "log"
     /// Tells that the worker lives; it is noted, never stored.
     package static let heartbeat = "heartbeat"
+
+    /// Those of single steps, which only the job's own log has.
+    package static let details: Set<String> = [metric, log, progress]
 }
 
 /// Times as they are sent and stored: RFC 3339, UTC, milliseconds. A time that was read is written as the same text.

@@ -23,7 +23,7 @@ package enum WorkerExit: Equatable, Sendable {
 
 /// What the server wanted of a worker when it ended.
 package enum WorkerWish: Equatable, Sendable {
-    case work, cancel, pause, timeUp, shutDown
+    case work, cancel, pause, restart, timeUp, shutDown
 }
 
 /// All that is known of a worker that has ended.
@@ -82,7 +82,7 @@ extension Job {
         case .timeUp:
             let limit = limits.maxSeconds.map { "\($0)" } ?? "?"
             return .failed(failure("time_limit", "ran longer than limits.maxSeconds, \(limit) s"))
-        case .work, .pause, .shutDown:
+        case .work, .pause, .restart, .shutDown:
             break
         }
         if let error = end.error {
@@ -98,8 +98,10 @@ extension Job {
         switch (end.exit, end.wish) {
         case (.code(ExitCode.superseded), _):
             return .again(cause: "superseded", failure: nil)
-        case (.code(ExitCode.stopped), .shutDown), (_, .shutDown):
+        case (_, .shutDown):
             return .again(cause: "shutdown", failure: nil)
+        case (_, .restart):
+            return .again(cause: "changed", failure: nil)
         // One that did not end in time is killed; that is no fault of its own.
         case (.signal(SIGKILL), .pause):
             return .again(cause: "paused", failure: nil)

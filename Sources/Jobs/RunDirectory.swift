@@ -95,6 +95,51 @@ package struct RunDirectory: Hashable, Sendable {
 
     private var checkpointOrder: String { path + "/checkpoint-order" }
 
+    /// Hands genomes in to a search, which takes them for a generation that it has not begun.
+    package func handIn(_ genomes: [String]) throws {
+        try Files.makeFolder(seedsPath)
+        try Files.replace("\(seedsPath)/asked-\(ULID.make()).json", with: JSON.data(genomes))
+    }
+
+    /// The genomes that joined the search while it ran, by generation.
+    package func joined() throws -> [Int: [String]] {
+        var found: [Int: [String]] = [:]
+        for name in seedFiles("generation-") {
+            guard let number = Int(name.dropFirst(11).dropLast(5)) else { continue }
+            found[number] = try readSeeds(name)
+        }
+        return found
+    }
+
+    /// What was handed in since, in the order in which it came, at most `most`: from now on `joined` at `generation`.
+    ///
+    /// A crash in the middle may let some join again later, where a search passes over them.
+    package func join(_ generation: Int, most: Int) throws -> [String] {
+        var genomes: [String] = []
+        var taken: [String] = []
+        for name in seedFiles("asked-") {
+            let more = try readSeeds(name)
+            guard genomes.count + more.count <= most else { break }
+            genomes += more
+            taken.append(name)
+        }
+        guard !taken.isEmpty else { return [] }
+        try Files.replace("\(seedsPath)/generation-\(generation).json", with: JSON.data(genomes))
+        for name in taken { unlink("\(seedsPath)/\(name)") }
+        return genomes
+    }
+
+    private var seedsPath: String { path + "/seeds" }
+
+    private func seedFiles(_ prefix: String) -> [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: seedsPath)) ?? []
+        return names.filter { $0.hasPrefix(prefix) && $0.hasSuffix(".json") }.sorted()
+    }
+
+    private func readSeeds(_ name: String) throws -> [String] {
+        try JSON.read([String].self, from: Data(contentsOf: URL(filePath: "\(seedsPath)/\(name)")))
+    }
+
     /// What a trial in this folder found out.
     package func trial() -> TrialFile? { read(trialPath) }
 

@@ -30,6 +30,30 @@ extension ArchitectureSearch {
         context.emit("generation.finished", .object(data))
     }
 
+    /// Tells of the candidates that no other one beats in both cost and score, when this generation changed them.
+    func reportFront(_ generation: Int, _ archive: Archive) {
+        func front(before limit: Int) -> [Candidate] {
+            archive.front { $0.generation < limit }
+        }
+        let now = front(before: generation + 1)
+        guard now.map(\.genome) != front(before: generation).map(\.genome) else { return }
+        context.emit(
+            "pareto.changed",
+            [
+                "generation": .int(Int64(generation)),
+                "front": .array(
+                    now.map { candidate in
+                        [
+                            "genome": .string(candidate.genome.description),
+                            "macs": .int(Int64(candidate.cost.macs)),
+                            "score": .double(candidate.score?.value ?? 0),
+                        ]
+                    }
+                ),
+            ],
+        )
+    }
+
     /// The best architectures with intervals over the images, and what random paths of the same limit reach.
     func result(_ archive: Archive, _ scorer: any PathScorer) throws -> RunResult {
         var result = RunResult()

@@ -44,7 +44,7 @@ struct ArchitectureSearch {
         progress.advance(to: strategy.archive.count)
         let pool = CandidatePool(context)
         while true {
-            let asked = try strategy.ask()
+            let asked = try strategy.ask(seeds: joining)
             guard let generation = asked.first?.generation else { break }
             func keep(_ candidate: Candidate) throws {
                 try strategy.tell([candidate])
@@ -64,6 +64,7 @@ struct ArchitectureSearch {
             }
             guard whole else { throw RunError.stopped }
             report(generation, strategy.archive, scorer)
+            reportFront(generation, strategy.archive)
             try checkFailures(strategy.archive)
         }
         progress.advance(to: total)
@@ -93,6 +94,7 @@ struct ArchitectureSearch {
                 throw RunError.badArchitecture("the seed \"\(text)\": \(error)")
             }
         }
+        settings.laterSeeds = try context.joined().mapValues { $0.compactMap(genome) }
         do {
             return try strategy(space, settings, earlier())
         } catch let error as SearchError {
@@ -104,8 +106,37 @@ struct ArchitectureSearch {
         }
     }
 
-    /// What earlier tries evaluated, up to the first line that cannot be read; what follows is evaluated again.
+    /// The architectures that were handed in since the last generation.
+    private func joining(_ generation: Int) throws -> [Genome] {
+        let genomes = try context.join(generation, most: config.population).compactMap(genome)
+        if !genomes.isEmpty {
+            context.emit(
+                "candidates.joined",
+                [
+                    "generation": .int(Int64(generation)),
+                    "genomes": .array(genomes.map { .string($0.description) }),
+                ],
+            )
+        }
+        return genomes
+    }
+
+    private func genome(_ text: String) -> Genome? {
+        try? Genome(parsing: text, in: checkpoint.metadata.space)
+    }
+
+    /// What earlier tries evaluated within the generations that the search has by now.
     private func earlier() throws -> Archive {
+        let all = try journaled()
+        var archive = Archive()
+        for candidate in all.candidates where candidate.generation < config.generations {
+            try archive.append(candidate)
+        }
+        return archive
+    }
+
+    /// What earlier tries evaluated, up to the first line that cannot be read; what follows is evaluated again.
+    private func journaled() throws -> Archive {
         let lines = try context.earlierCandidates()
         func read(_ count: Int) throws(ArchiveError) -> Archive {
             try Archive.read(journal: lines.prefix(count).reduce(into: Data()) { $0 += $1 + [10] })

@@ -142,12 +142,20 @@ package protocol RunContext: AnyObject, Sendable {
     /// Appends a line to the journal of candidates.
     func journal(_ line: Data) throws
 
+    /// The genomes that joined the search while it ran, by generation.
+    func joined() throws -> [Int: [String]]
+    /// The genomes that were handed in since this was asked last, at most `most`, which from now on are `joined` at
+    /// this generation.
+    func join(_ generation: Int, most: Int) throws -> [String]
+
     /// Binds the calling thread to one of `cores`.
     func pin(to core: Int)
 }
 
 extension RunContext {
     package func takeCheckpointOrder() -> Bool { false }
+    package func joined() -> [Int: [String]] { [:] }
+    package func join(_ generation: Int, most: Int) -> [String] { [] }
     package var progressInterval: Duration { .seconds(1) }
 }
 

@@ -70,6 +70,23 @@ package struct Admission: Sendable {
         return jobs
     }
 
+    /// Checks architectures that shall join a search.
+    /// - Throws: `Violations`.
+    package func check(_ genomes: [String], for search: Job) throws {
+        var faults: [Violation] = []
+        guard case .success(.search(let config)) = JobSpec.resolve(kind: search.kind, search.spec)
+        else { return }
+        check(
+            genomes,
+            in: search.space.flatMap(space),
+            within: config.limit,
+            most: config.population,
+            at: "/genomes",
+            &faults,
+        )
+        guard faults.isEmpty else { throw Violations(faults) }
+    }
+
     private func job(_ request: JobRequest, _ lineage: Lineage) throws -> Job {
         var job = Job(
             kind: request.kind,

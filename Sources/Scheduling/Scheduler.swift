@@ -93,6 +93,11 @@ package final class Scheduler: @unchecked Sendable {
         return job
     }
 
+    /// Begins another attempt at a job that runs, so that its worker reads what has changed.
+    package func restart(_ id: JobID) {
+        control.async { self.running[id]?.supervisor.ask(.restart) }
+    }
+
     /// Lets a paused job go on when it is its turn.
     /// - Throws: as `pause`.
     package func resume(_ id: JobID) throws -> Job {

@@ -53,6 +53,8 @@ final class Supervisor: @unchecked Sendable {
     /// Asks the worker to end; a later, stronger wish replaces an earlier one.
     func ask(_ wish: WorkerWish, now: Bool = false) {
         lock.withLock {
+            // Whatever else was asked for, the next attempt reads what has changed anyway.
+            if wish == .restart, orders.wish != .work { return }
             if orders.wish != .cancel { orders.wish = wish }
             orders.isUrgent = orders.isUrgent || now
         }

@@ -89,6 +89,23 @@ package struct Archive: Hashable, Sendable {
         Array(ranked(by: convention).prefix(max(0, count)))
     }
 
+    /// The scored ones of those that `isWanted` that no other one of them beats in both value and cost, the cheapest
+    /// first.
+    package func front(where isWanted: (Candidate) -> Bool) -> [Candidate] {
+        var front: [Candidate] = []
+        let scored = candidates.filter { $0.score != nil && isWanted($0) }
+        for candidate in scored.sorted(by: Archive.isCheaper) {
+            let value = candidate.score?.value ?? -.infinity
+            if front.last?.score.map({ value > $0.value }) ?? true { front.append(candidate) }
+        }
+        return front
+    }
+
+    private static func isCheaper(_ first: Candidate, than second: Candidate) -> Bool {
+        first.cost.macs == second.cost.macs
+            ? isBetter(first, than: second, .backbone) : first.cost.macs < second.cost.macs
+    }
+
     /// The candidates that could not be scored; each says why.
     package var failures: [Candidate] { candidates.filter { $0.failure != nil } }
 

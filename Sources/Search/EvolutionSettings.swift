@@ -25,6 +25,8 @@ package struct EvolutionSettings: Hashable, Codable, Sendable {
     package var seed: UInt64 = 0
     /// Genomes that are in generation 0 before any random one; a repeated one counts once.
     package var seeds: [Genome] = []
+    /// The same for later generations; what is not of the space or over the limit is left out.
+    package var laterSeeds: [Int: [Genome]] = [:]
 
     package init() {}
 

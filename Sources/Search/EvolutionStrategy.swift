@@ -11,7 +11,7 @@ package import SearchSpaces
 /// before it.
 package struct EvolutionStrategy: Strategy {
     package let space: SearchSpace
-    package let settings: EvolutionSettings
+    package private(set) var settings: EvolutionSettings
     package private(set) var archive: Archive
     private let costs: CostTable
     private var generation = 0
@@ -78,8 +78,13 @@ package struct EvolutionStrategy: Strategy {
         }
     }
 
-    package mutating func ask() -> [Candidate] {
+    package mutating func ask(seeds: (Int) throws -> [Genome]) throws -> [Candidate] {
         while generation < settings.generations {
+            if proposed == nil, generation > 0, settings.laterSeeds[generation] == nil,
+                !archive.candidates.contains(where: { $0.generation == generation })
+            {
+                settings.laterSeeds[generation] = try seeds(generation)
+            }
             let candidates = proposed ?? propose(generation)
             proposed = candidates
             let known = candidates.map { archive[$0.genome] ?? $0 }
@@ -121,6 +126,15 @@ package struct EvolutionStrategy: Strategy {
         }
     }
 
+    /// Those that are of the space and within the limit, at most a generation.
+    private func laterSeeds(of number: Int) -> [Genome] {
+        let fitting = (settings.laterSeeds[number] ?? []).filter { genome in
+            guard (try? genome.check(in: space)) != nil else { return false }
+            return costs.cost(of: genome) <= settings.limit ?? .max
+        }
+        return Array(fitting.prefix(settings.population))
+    }
+
     /// Generation `number`, from the candidates of the generations before it.
     private func propose(_ number: Int) -> [Candidate] {
         var brood = Brood(
@@ -133,14 +147,17 @@ package struct EvolutionStrategy: Strategy {
         let parents = Array(
             archive.ranked(by: settings.convention, before: number).prefix(settings.parents)
         )
-        if number == 0 { brood.addSeeds(settings.seeds) }
+        brood.addSeeds(number == 0 ? settings.seeds : laterSeeds(of: number))
         if !parents.isEmpty {
             brood.mutate(
                 parents,
-                children: settings.mutation,
+                children: min(settings.mutation, settings.population - brood.members.count),
                 probability: settings.mutationProbability,
             )
-            brood.cross(parents, children: settings.crossover)
+            brood.cross(
+                parents,
+                children: min(settings.crossover, settings.population - brood.members.count),
+            )
         }
         brood.addRandom(upTo: settings.population)
         return brood.members.enumerated().map { place, member in

@@ -23,7 +23,9 @@ package struct RandomStrategy: Strategy {
 
     package var archive: Archive { search.archive }
 
-    package mutating func ask() -> [Candidate] { search.ask() }
+    package mutating func ask(seeds: (Int) throws -> [Genome]) throws -> [Candidate] {
+        try search.ask(seeds: seeds)
+    }
 
     package mutating func tell(_ candidates: [Candidate]) throws { try search.tell(candidates) }
 }

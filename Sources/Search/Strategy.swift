@@ -15,12 +15,19 @@ package protocol Strategy: Sendable {
     ///
     /// Candidates that were told already come with their score or failure; the others wait for one.
     /// The next generation follows when none waits any more.
-    mutating func ask() throws -> [Candidate]
+    ///
+    /// - Parameter seeds: called with the number of a generation that is about to be proposed for the first time, but
+    ///   not with 0: genomes that shall be in it.
+    mutating func ask(seeds: (Int) throws -> [Genome]) throws -> [Candidate]
 
     /// Takes candidates of the current generation with a score or a failure, one or many at a time.
     /// One that was told before with the same outcome is passed over; at a wrong one `tell` throws,
     /// and those before it are taken.
     mutating func tell(_ candidates: [Candidate]) throws
+}
+
+extension Strategy {
+    package mutating func ask() throws -> [Candidate] { try ask { _ in [] } }
 }
 
 /// Why a search cannot start, go on from a journal, or take what it was told.

@@ -169,6 +169,13 @@ final class WorkerRun: RunContext, @unchecked Sendable {
         }.max { $0.count < $1.count } ?? []
     }
 
+    func joined() throws -> [Int: [String]] { try epoch.run.joined() }
+
+    func join(_ generation: Int, most: Int) throws -> [String] {
+        try requireCurrent()
+        return try epoch.run.join(generation, most: most)
+    }
+
     func journal(_ line: Data) throws {
         try requireCurrent()
         try lock.withLock {

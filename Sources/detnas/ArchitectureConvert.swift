@@ -9,8 +9,11 @@ import SearchSpaces
 struct ArchitectureCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "architecture",
-        abstract: "Exchanges architectures with other programs.",
-        subcommands: [ArchitectureConvert.self],
+        abstract: "Shows and compares architectures, and exchanges them with other programs.",
+        subcommands: [
+            ArchitectureShow.self, ArchitectureDiff.self, ArchitectureExport.self,
+            ArchitectureConvert.self,
+        ],
     )
 }
 

@@ -58,7 +58,14 @@ struct OpenAPI {
         if let all = schema["allOf"]?.array {
             return all.flatMap { faults(value, $0, at: place) }
         }
+        if let any = schema["anyOf"]?.array {
+            let each = any.map { faults(value, $0, at: place) }
+            return each.contains([]) ? [] : each.min { $0.count < $1.count } ?? []
+        }
         var found: [String] = []
+        if let only = schema["const"], only != value {
+            found.append("\(place): \(value.canonical.prefix(80)) is not \(only.canonical)")
+        }
         let types = schema["type"].map { $0.array?.compactMap(\.string) ?? [$0.string ?? ""] } ?? []
         if !types.isEmpty, !types.contains(where: { matches(value, $0) }) {
             found.append(

@@ -20,6 +20,7 @@ final class ServerBench {
 
     init(
         needsToken: Bool = false,
+        requestsPerSecond: Int = 1000,
         _ change: (inout Service.Limits) -> Void = { _ in },
     ) throws {
         service = try FakeService()
@@ -39,7 +40,11 @@ final class ServerBench {
             Service(
                 scheduler: scheduler,
                 version: "test",
-                access: Access(store: store, needsToken: needsToken),
+                access: Access(
+                    store: store,
+                    needsToken: needsToken,
+                    requestsPerSecond: requestsPerSecond,
+                ),
                 limits: limits,
             ).routes
         server = HTTPServer(configuration: HTTPServer.Configuration(), routes: routes)

@@ -11,7 +11,10 @@ import Testing
 @Suite struct TokenTests {
     /// What each route needs; `open` are those that ask nobody.
     private static let needs: [String: [String]] = [
-        "open": ["GET /healthz", "GET /readyz", "GET /version"],
+        "open": [
+            "GET /healthz", "GET /readyz", "GET /version", "GET /openapi.yaml", "GET /problems",
+            "GET /problems/{slug}",
+        ],
         "metrics": ["GET /metrics", "GET /v1/auth/whoami"],
         "read": [
             "GET /v1/system", "GET /v1/system/workers", "GET /v1/system/queue", "GET /v1/jobs",
@@ -25,7 +28,9 @@ import Testing
             "GET /v1/search-spaces/{name}", "GET /v1/search-spaces/{name}/sample",
             "GET /v1/architectures", "GET /v1/architectures/compare",
             "POST /v1/architectures/validate", "GET /v1/architectures/{hash}",
-            "GET /v1/architectures/{hash}/content",
+            "GET /v1/architectures/{hash}/content", "GET /v1/pipelines", "GET /v1/job-kinds",
+            "GET /v1/events",
+            "GET /v1/job-kinds/{kind}",
         ],
         "submit": [
             "POST /v1/jobs", "POST /v1/pipelines", "POST /v1/architectures/{hash}/retrain",
@@ -34,7 +39,9 @@ import Testing
         "manage": [
             "POST /v1/jobs/{id}/cancel", "PATCH /v1/jobs/{id}", "DELETE /v1/jobs/{id}",
             "POST /v1/jobs/{id}/pause", "POST /v1/jobs/{id}/resume", "POST /v1/jobs/{id}/retry",
-            "POST /v1/jobs/{id}/checkpoint",
+            "POST /v1/jobs/{id}/checkpoint", "POST /v1/jobs/{id}/candidates",
+            "POST /v1/pipelines/{id}/pause", "POST /v1/pipelines/{id}/resume",
+            "POST /v1/pipelines/{id}/cancel",
         ],
         "admin": [
             "POST /v1/system/workers/{core}/drain", "POST /v1/system/workers/{core}/enable",
@@ -138,6 +145,28 @@ import Testing
         let slowed = try bench.client.get("/v1/jobs", ["Authorization": "Bearer \(token.secret)"])
         #expect(slowed.status == 429)
         #expect((1...60).contains(Int(slowed.headers["retry-after"] ?? "") ?? 0))
+    }
+
+    @Test func `a token's requests are held to a pace, and no other token's with it`() throws {
+        let bench = try ServerBench(needsToken: true, requestsPerSecond: 1)
+        let hasty = try bench.store.makeToken(name: "hasty", scope: .read, expiresAt: nil)
+        let other = try bench.store.makeToken(name: "other", scope: .read, expiresAt: nil)
+        var answers: [Answer] = []
+        for _ in 0..<8 {
+            answers.append(
+                try bench.client.get("/v1/jobs", ["Authorization": "Bearer \(hasty.secret)"])
+            )
+        }
+        #expect(answers.prefix(2).map(\.status) == [200, 200])
+        let refused = try #require(answers.first { $0.status == 429 })
+        #expect(try refused.json["code"] == "rate_limited")
+        #expect(refused.headers["retry-after"] == "1")
+        #expect(refused.headers["ratelimit-limit"] == "1")
+        let one = try bench.client.get("/v1/jobs", ["Authorization": "Bearer \(other.secret)"])
+        #expect(one.status == 200)
+        Thread.sleep(forTimeInterval: 1.1)
+        let again = try bench.client.get("/v1/jobs", ["Authorization": "Bearer \(hasty.secret)"])
+        #expect(again.status == 200)
     }
 
     @Test func `nobody is asked where no token is wanted`() throws {

@@ -160,6 +160,30 @@ extension ServerBench {
         _ = try bench.end(id)
     }
 
+    @Test func `a running search gets more generations, by an attempt that reads of them`() throws {
+        let bench = try ServerBench()
+        _ = try bench.run("checkpoint final 10 detector-supernet; result", seed: 1)
+        let made = try bench.client.json("/v1/checkpoints")["data"]?.array?.first?["id"] ?? nil
+        let id = try bench.submit(
+            work + "[ $attempt = 1 ] && until_stopped; result",
+            ServerBench.search(made, ["generations": 3]),
+        )
+        try bench.works(id)
+        let longer = try bench.client.send("PATCH", "/v1/jobs/\(id)", body: ["generations": 7])
+        #expect(try longer.status == 200 && longer.json["spec"]?["generations"] == 7)
+        let end = try bench.end(id)
+        #expect(end["state"] == "succeeded" && end["attempts"]?.array?.count == 2)
+        #expect(end["submittedSpec"]?["generations"] == 3)
+        let causes = try bench.client.json("/v1/jobs/\(id)/events?types=job.interrupted")["data"]
+        #expect(causes?.array?.map { $0["data"]?["cause"] } == ["changed"])
+        #expect(try bench.jobFile(id)["spec"]?["generations"] == 7)
+        let late = try bench.client.send("PATCH", "/v1/jobs/\(id)", body: ["generations": 9])
+        #expect(late.status == 409)
+        let other = try bench.submit("result", seed: 3)
+        let wrong = try bench.client.send("PATCH", "/v1/jobs/\(other)", body: ["generations": 9])
+        #expect(wrong.status == 422 && wrong.text.contains("supernet.pretrain"))
+    }
+
     @Test func `an ended job that nobody needs is forgotten with its files`() throws {
         let bench = try ServerBench()
         let id = try bench.submit(work + "checkpoint final 10 supernet; until_told; result")

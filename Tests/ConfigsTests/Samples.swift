@@ -22,30 +22,7 @@ enum Samples {
     ]
 
     /// No more than what is required.
-    static func least(_ kind: JobKind) -> JSONValue {
-        switch kind {
-        case .supernetPretrain:
-            ["data": ["dataset": "imagenet"], "space": "detnas-300m", "training": ["steps": 10]]
-        case .detectorFinetune:
-            ["train": detection, "space": "detnas-mini", "training": ["steps": 10]]
-        case .searchEvolution:
-            ["checkpoint": "ckpt_1", "train": weights, "search": architecture]
-        case .searchAudit:
-            [
-                "checkpoint": "ckpt_1", "train": weights, "search": architecture,
-                "training": ["steps": 10],
-            ]
-        case .subnetRetrain:
-            [
-                "architecture": "arch_0123456789abcdef",
-                "detection": ["train": detection, "training": ["steps": 10]],
-            ]
-        case .architecturePredict:
-            ["checkpoint": "ckpt_1", "folder": ["dataset": "photos"]]
-        case .architectureEvaluate:
-            ["checkpoint": "ckpt_1", "list": detection]
-        }
-    }
+    static func least(_ kind: JobKind) -> JSONValue { kind.example["spec"] ?? nil }
 
     /// Every optional part present, and every variant in one of them.
     static func most(_ kind: JobKind) -> JSONValue {

@@ -80,17 +80,20 @@ func line(_ type: String, _ data: [String: JSONValue] = [:]) throws -> Data {
 
     @Test func `pages of jobs meet every job once while others come in`() throws {
         try withStore { store in
+            var wanted = JobFilter()
+            wanted.states = [.running]
             let old = try (0..<7).map { _ in try startedJob(store).id }
             var seen: [JobID] = []
             var cursor: ListCursor?
             repeat {
-                let page = try store.jobs(states: [.running], after: cursor, limit: 3)
+                let page = try store.jobs(wanted, after: cursor, limit: 3)
                 seen += page.elements.map(\.id)
                 cursor = try page.next.map { try #require(ListCursor($0.text)) }
                 _ = try startedJob(store)
             } while cursor != nil
             #expect(seen == old.reversed())
-            #expect(try store.jobs(states: [.queued], limit: 3).elements.isEmpty)
+            wanted.states = [.queued]
+            #expect(try store.jobs(wanted, limit: 3).elements.isEmpty)
         }
     }
 
@@ -275,9 +278,9 @@ func line(_ type: String, _ data: [String: JSONValue] = [:]) throws -> Data {
                 let maps = seen.compactMap(\.map)
                 #expect(maps == maps.sorted(by: ascending ? (<) : (>)))
             }
-            #expect(
-                try store.candidates(of: job.id, generation: 1, limit: 50).elements.count == 10
-            )
+            var wanted = CandidateFilter()
+            wanted.generation = 1
+            #expect(try store.candidates(of: job.id, wanted, limit: 50).elements.count == 10)
             #expect(CandidateSort("--map") == nil)
             #expect(CandidateSort("nothing") == nil)
         }

@@ -26,6 +26,20 @@ private func withRun(_ body: (RunDirectory) throws -> Void) throws {
         }
     }
 
+    @Test func `what is handed in joins one generation, whole lists at a time`() throws {
+        try withRun { run in
+            #expect(try run.join(1, most: 9) == [])
+            try run.handIn(["a", "b"])
+            try run.handIn(["c", "d"])
+            try run.handIn(["e"])
+            #expect(try run.joined() == [:])
+            #expect(try run.join(1, most: 3) == ["a", "b"])
+            #expect(try run.join(2, most: 3) == ["c", "d", "e"])
+            #expect(try run.join(3, most: 3) == [])
+            #expect(try run.joined() == [1: ["a", "b"], 2: ["c", "d", "e"]])
+        }
+    }
+
     @Test func `an older epoch knows that it is superseded`() throws {
         try withRun { run in
             let first = try run.claimEpoch()

@@ -112,6 +112,50 @@ extension Runs {
             }
         }
 
+        @Test
+        func `an architecture joins a running search, and a search that was cut off keeps it`()
+            throws
+        {
+            try withCells { cells, run in
+                let checkpoint = try detector(cells)
+                let joining = "3,3,3,3,3,3"
+                run.handedIn = [1: [joining]]
+                try run.run(.searchEvolution, Small.search(), given(checkpoint))
+                let whole = try archive(run)
+                let joined = whole.candidates.filter { $0.origin == .seed }
+                #expect(joined.map(\.genome.description) == [joining])
+                #expect(joined.map(\.generation) == [1] && whole.count == 18)
+                let told = run.events.data(of: "candidates.joined")
+                #expect(told == [["generation": 1, "genomes": [.string(joining)]]])
+
+                for count in [5, 6, 8, 13] {
+                    let cut = try RecordedRun(cells)
+                    cut.earlier = run.journaled.prefix(count).map { $0.dropLast() }
+                    // Cut off before the generation it joins after, it is handed in again; else it is on the disk.
+                    if count < 6 {
+                        cut.handedIn = run.handedIn
+                    } else {
+                        cut.joinings = run.joinings
+                    }
+                    try cut.run(.searchEvolution, Small.search(), given(checkpoint))
+                    #expect(try archive(cut) == whole, "\(count)")
+                }
+            }
+        }
+
+        @Test func `fronts are told when a generation changed them`() throws {
+            try withCells { cells, run in
+                try run.run(.searchEvolution, Small.search(), given(detector(cells)))
+                let archive = try archive(run)
+                let fronts = run.events.data(of: "pareto.changed")
+                #expect(fronts.first?["generation"] == 0)
+                let last = try #require(fronts.last?["front"]?.array)
+                let front = archive.front { _ in true }
+                #expect(last.map { $0["genome"]?.string } == front.map(\.genome.description))
+                #expect(last.map { $0["macs"]?.int } == front.map(\.cost.macs))
+            }
+        }
+
         @Test func `a search that was cut off anywhere goes on to the same archive`() throws {
             try withCells { cells, whole in
                 let checkpoint = try detector(cells)

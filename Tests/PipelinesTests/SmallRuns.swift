@@ -120,6 +120,9 @@ final class RecordedRun: RunContext, @unchecked Sendable {
     let events = Events()
     /// The journal that an earlier try left.
     var earlier: [Data] = []
+    /// What was handed in while the run went on, by the generation that it joins.
+    var handedIn: [Int: [String]] = [:]
+    var joinings: [Int: [String]] = [:]
     private(set) var journaled: [Data] = []
     private(set) var checkpoints: [StoredCheckpoint] = []
     private let folder: URL
@@ -161,6 +164,13 @@ final class RecordedRun: RunContext, @unchecked Sendable {
     }
 
     func resumable() throws -> URL? { nil }
+    func joined() -> [Int: [String]] { joinings }
+
+    func join(_ generation: Int, most: Int) -> [String] {
+        joinings[generation] = handedIn[generation]
+        return handedIn[generation] ?? []
+    }
+
     func earlierCandidates() throws -> [Data] { earlier }
     func journal(_ line: Data) throws { journaled.append(line) }
     func pin(to core: Int) {}

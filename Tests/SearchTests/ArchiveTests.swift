@@ -33,6 +33,32 @@ struct ArchiveTests {
         #expect(archive.top(2).map(\.index) == [2, 1])
     }
 
+    @Test func `the front has those that nothing beats in both value and cost`() throws {
+        var archive = Archive()
+        var random = CounterRandom(seed: 1, stream: "front")
+        for index in 0..<60 {
+            let value = Double(random.below(12)) / 12
+            try archive.append(
+                candidate(index, [UInt8(index)], value: value, macs: random.below(15))
+            )
+        }
+        let front = archive.front { _ in true }
+        func isBeaten(_ one: Candidate) -> Bool {
+            archive.candidates.contains { other in
+                let (a, b) = (one.score?.value ?? 0, other.score?.value ?? 0)
+                return b >= a && other.cost.macs <= one.cost.macs
+                    && (b > a || other.cost.macs < one.cost.macs)
+            }
+        }
+        // Of equal ones the front has one.
+        let kept = Set(front.map { "\($0.cost.macs) \($0.score?.value ?? 0)" })
+        let unbeaten = archive.candidates.filter { !isBeaten($0) }
+        #expect(kept == Set(unbeaten.map { "\($0.cost.macs) \($0.score?.value ?? 0)" }))
+        #expect(front.count == kept.count && front.count > 2)
+        #expect(front.map(\.cost.macs) == front.map(\.cost.macs).sorted())
+        #expect(archive.front { $0.index < 0 }.isEmpty)
+    }
+
     @Test func `equal values are ranked by lower cost, then by word`() throws {
         var archive = Archive()
         try archive.append(candidate(0, [1, 1], value: 0.5, macs: 7))

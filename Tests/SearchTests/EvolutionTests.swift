@@ -61,6 +61,49 @@ struct EvolutionTests {
         }
     }
 
+    @Test func `architectures that join are in one generation, and a replay is the same`() throws {
+        var search = try EvolutionStrategy(space: Spaces.mini, settings: few)
+        let joining = Genome([3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3])
+        let foreign = Genome([9])
+        var asked: [Int] = []
+        var generations: [[Candidate]] = []
+        while true {
+            let candidates = try search.ask { generation in
+                asked.append(generation)
+                return generation == 2 ? [joining, foreign, joining] : []
+            }
+            if candidates.isEmpty { break }
+            generations.append(candidates)
+            for candidate in candidates {
+                try search.tell([candidate.scored(planted.score(candidate.genome))])
+            }
+        }
+        #expect(asked == [1, 2, 3])
+        #expect(generations.map(\.count) == [6, 6, 6, 6])
+        #expect(generations[2].filter { $0.origin == .seed }.map(\.genome) == [joining])
+        #expect(generations.joined().filter { $0.genome == joining }.count == 1)
+        var settings = few
+        #expect(throws: SearchError.self) {
+            try EvolutionStrategy(
+                space: Spaces.mini,
+                settings: settings,
+                replaying: search.archive,
+            )
+        }
+        settings.laterSeeds = [2: [joining, foreign, joining]]
+        var again = try EvolutionStrategy(
+            space: Spaces.mini,
+            settings: settings,
+            replaying: search.archive,
+        )
+        #expect(try again.ask().isEmpty)
+        // A whole generation of them leaves no room for children.
+        let many = (0..<6).map { Genome([3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 2, UInt8($0 % 4)]) }
+        settings.laterSeeds = [1: many + [joining]]
+        var full = try EvolutionStrategy(space: Spaces.mini, settings: settings)
+        #expect(try full.run { planted.score($0.genome) }.map(\.count) == [6, 6, 6, 6])
+    }
+
     @Test func `no genome is evaluated twice, within or across generations`() throws {
         var search = try EvolutionStrategy(space: Spaces.mini, settings: EvolutionSettings())
         var evaluations = 0

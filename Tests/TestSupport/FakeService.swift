@@ -46,7 +46,8 @@ package struct FakeService: Sendable {
         try Data().write(to: URL(filePath: run + "/go"))
     }
 
-    /// What the worker of a job with this seed does, in shell: see `worker` for the words it may use.
+    /// What the worker of a job with this seed does, in shell: see `worker` for the words it may use. The last seed in
+    /// the job counts: a search's is that of its split, 0 unless told.
     package func behave(seed: Int, _ shell: String) throws {
         try Data(shell.utf8).write(to: URL(filePath: "\(folder)/behaviours/\(seed).sh"))
     }

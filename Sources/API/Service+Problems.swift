@@ -1,0 +1,309 @@
+// A page for every `type` of problem: what it means and what helps.
+
+internal import Configs
+internal import Foundation
+internal import HTTP
+
+extension Service {
+    @Sendable func listProblems(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        let rows = ProblemPage.all.map { page in
+            "<dt><a href=\"/problems/\(page.slug)\"><code>\(page.code)</code></a> (\(page.statuses))"
+                + "</dt><dd>\(page.meaning.escaped)</dd>"
+        }
+        return .now(page("Problems", "<dl>\(rows.joined(separator: "\n"))</dl>"))
+    }
+
+    @Sendable func getProblem(_ request: HTTPRequest) throws -> HTTPReply {
+        _ = try Query(request, allowed: [])
+        let slug = request.parameters["slug"] ?? ""
+        guard let found = ProblemPage.all.first(where: { $0.slug == slug }) else {
+            throw Problem.notFound("kind of problem", slug)
+        }
+        let text = """
+            <p>Status \(found.statuses), <code>code</code> <code>\(found.code)</code>.</p>
+            <p>\(found.meaning.escaped)</p>
+            <p><strong>What helps:</strong> \(found.remedy.escaped)</p>
+            <p><a href="/problems">All problems</a></p>
+            """
+        return .now(page(found.code, text))
+    }
+
+    private func page(_ title: String, _ body: String) -> HTTPResponse {
+        let text = """
+            <!doctype html>
+            <html lang="en"><head><meta charset="utf-8"><title>\(title.escaped) - detnas</title>
+            <meta name="viewport" content="width=device-width, initial-scale=1"></head>
+            <body><h1>\(title.escaped)</h1>
+            \(body)
+            </body></html>
+
+            """
+        return HTTPResponse(
+            status: 200,
+            headers: HTTPHeaders([
+                ("Content-Type", "text/html; charset=utf-8"),
+                ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
+                ("X-Content-Type-Options", "nosniff"),
+            ]),
+            body: .bytes(Data(text.utf8)),
+        )
+    }
+}
+
+extension String {
+    fileprivate var escaped: String {
+        replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+    }
+}
+
+/// What is said of one kind of problem.
+struct ProblemPage {
+    /// As in `code`.
+    let code: String
+    let statuses: String
+    let meaning: String
+    let remedy: String
+
+    /// The last part of `type`.
+    var slug: String { code.replacing("_", with: "-") }
+
+    private init(_ code: String, _ statuses: String, _ meaning: String, _ remedy: String) {
+        self.code = code
+        self.statuses = statuses
+        self.meaning = meaning
+        self.remedy = remedy
+    }
+
+    static let all: [ProblemPage] = [
+        // The request as such
+        ProblemPage(
+            "malformed_request",
+            "400",
+            "The bytes are no HTTP/1.1 request: the detail names the line and what is allowed there.",
+            "Send it with an ordinary HTTP client; a proxy in between may have changed it.",
+        ),
+        ProblemPage(
+            "malformed_json",
+            "400",
+            "The content is not well-formed JSON; the detail names the line and column.",
+            "Check it with: jq . FILE",
+        ),
+        ProblemPage(
+            "bad_query",
+            "400",
+            "A query parameter is unknown, stands twice or has a value that is not allowed.",
+            "The detail lists what is allowed; openapi.yaml describes every parameter.",
+        ),
+        ProblemPage(
+            "bad_header",
+            "400",
+            "A header field that this route reads has a value that it cannot have.",
+            "The detail names the field and what is allowed.",
+        ),
+        ProblemPage(
+            "bad_key",
+            "400",
+            "The Idempotency-Key is empty, too long or has characters that are not visible ASCII.",
+            "Use 1 to 255 visible ASCII characters, such as a UUID.",
+        ),
+        ProblemPage(
+            "unauthorized",
+            "401",
+            "This server wants a token here, and none came, or one that is unknown or has expired.",
+            "Send `Authorization: Bearer TOKEN`; `detnas token add` on the server makes one.",
+        ),
+        ProblemPage(
+            "forbidden",
+            "403",
+            "The token is good, but not for this: `needed` names the scope.",
+            "Ask for a token with that scope.",
+        ),
+        ProblemPage(
+            "unknown_host",
+            "421",
+            "The Host field names none of this server's names. A page of another site could otherwise reach it.",
+            "Use one of its names, or start it with --name NAME.",
+        ),
+        ProblemPage(
+            "not_found",
+            "404",
+            "There is nothing at this path, or no job, checkpoint or other thing of this id.",
+            "The lists, such as GET /v1/jobs, say what there is; ids are whole, not prefixes.",
+        ),
+        ProblemPage(
+            "method_not_allowed",
+            "405",
+            "This path exists, but not for this method; the field Allow lists those that it has.",
+            "See openapi.yaml.",
+        ),
+        ProblemPage(
+            "request_timeout",
+            "408",
+            "The request came too slowly and was given up.",
+            "Send it again; a large upload has a deadline only where nothing moves at all.",
+        ),
+        ProblemPage(
+            "content_missing",
+            "404",
+            "What this path stands for was there and is no longer on the disk.",
+            "See whether the data directory was changed by hand.",
+        ),
+        ProblemPage(
+            "body_too_large",
+            "413",
+            "The content is longer than this route takes.",
+            "GET /v1/system shows the limits.",
+        ),
+        ProblemPage(
+            "unsupported_media_type",
+            "415",
+            "The content is not JSON, or does not say so.",
+            "Send `Content-Type: application/json`; with curl: --json.",
+        ),
+        ProblemPage(
+            "header_too_large",
+            "431",
+            "The head of the request, one of its fields or its target is too long.",
+            "A head may have 16 KB and 100 fields, a target 8 KB.",
+        ),
+        ProblemPage(
+            "target_too_long",
+            "414",
+            "The target of the request, its path and query, is too long.",
+            "A target may have 8 KB.",
+        ),
+        ProblemPage(
+            "range_not_satisfiable",
+            "416",
+            "The range begins after the end of the content; Content-Range tells its length.",
+            "A download that is whole already has nothing left to ask for.",
+        ),
+        ProblemPage(
+            "expectation_failed",
+            "417",
+            "The field Expect asks for something else than 100-continue.",
+            "Leave the field out.",
+        ),
+        ProblemPage(
+            "method_not_implemented",
+            "501",
+            "No path of this server has this method.",
+            "See openapi.yaml.",
+        ),
+        ProblemPage(
+            "transfer_encoding_not_implemented",
+            "501",
+            "The content comes in a transfer coding other than chunked.",
+            "Send it with a Content-Length, or chunked alone.",
+        ),
+        ProblemPage(
+            "version_not_supported",
+            "505",
+            "The request is not HTTP/1.1 or 1.0.",
+            "Put a proxy in front for other versions: deploy/ has an example.",
+        ),
+        ProblemPage(
+            "validation",
+            "422",
+            "The request is well-formed, but asks for what cannot be done. `errors` has every fault at once, each with"
+                + " its place and what is allowed there.",
+            "GET /v1/job-kinds/KIND has the schema of a job, and ?dryRun=true checks one without storing it.",
+        ),
+        ProblemPage(
+            "idempotency_mismatch",
+            "422",
+            "The Idempotency-Key was used before with another content.",
+            "Use a new key for a new request; repeat a request byte for byte.",
+        ),
+
+        // What is asked for cannot be now
+        ProblemPage(
+            "invalid_transition",
+            "409",
+            "The job is in a state in which this cannot be done; `state` names it.",
+            "A job must have ended to be deleted or tried again, and run to be paused.",
+        ),
+        ProblemPage(
+            "referenced",
+            "409",
+            "Unfinished jobs need this; `by` lists them.",
+            "Wait for them, or cancel them first.",
+        ),
+        ProblemPage(
+            "gone",
+            "410",
+            "This was here and is gone: deleted, or its file is no longer on the disk.",
+            "Its record says what it was; a backup may still have it.",
+        ),
+        ProblemPage(
+            "revision",
+            "412",
+            "The job has changed since the revision that If-Match names.",
+            "GET it, look at the change, and send the request with the new ETag.",
+        ),
+        ProblemPage(
+            "queue_full",
+            "429",
+            "As many jobs wait as this server takes.",
+            "Wait until some have run; GET /v1/system shows the limit.",
+        ),
+        ProblemPage(
+            "busy",
+            "429",
+            "Other dry runs are being measured.",
+            "Ask again in a while, or with measure=false.",
+        ),
+        ProblemPage(
+            "rate_limited",
+            "429",
+            "More requests came with this token than a token may send in a second.",
+            "Wait as long as Retry-After says; events can be streamed, and GET of a job can wait, instead of asking again"
+                + " and again.",
+        ),
+        ProblemPage(
+            "too_many_failures",
+            "429",
+            "Too many wrong tokens came from this address.",
+            "Retry-After says when it may try again.",
+        ),
+
+        // The server
+        ProblemPage(
+            "internal",
+            "500",
+            "The server failed. Its log says why, under the request's id, which is `instance` here.",
+            "Look into the log; a request that changes nothing may be sent again.",
+        ),
+        ProblemPage(
+            "damaged",
+            "500",
+            "A file is not as long as it was when it was made.",
+            "Look at the disk; a backup may have it whole.",
+        ),
+        ProblemPage(
+            "draining",
+            "503",
+            "The server is about to stop and takes no more.",
+            "Send the request again in a moment.",
+        ),
+        ProblemPage(
+            "too_many_connections",
+            "503",
+            "As many connections are open as this server keeps, in all or from this address.",
+            "Use one connection for many requests; Retry-After says when to try again.",
+        ),
+        ProblemPage(
+            "disk_full",
+            "507",
+            "There is no room left where the data directory is; nothing was stored.",
+            "Make room, then send the request again.",
+        ),
+        ProblemPage(
+            "body_not_stored",
+            "507",
+            "The content cannot be stored: the detail says why.",
+            "Make room where the data directory is, then send it again.",
+        ),
+    ]
+}

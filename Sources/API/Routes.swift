@@ -37,6 +37,7 @@ extension Service {
             ),
             route("GET", "/v1/jobs/{id}/events", for: .read, getEvents),
             route("GET", "/v1/events", for: .read, getAllEvents),
+            route("GET", "/v1/jobs/{id}/bundle.tar", for: .read, getBundle),
             route("GET", "/v1/jobs/{id}/logs", for: .read, getLog),
             route("GET", "/v1/jobs/{id}/metrics", for: .read, getMetrics),
             route("GET", "/v1/jobs/{id}/metrics/series", for: .read, getSeries),

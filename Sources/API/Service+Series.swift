@@ -35,10 +35,7 @@ extension Service {
     /// The same as lines of comma-separated values, one for each point.
     @Sendable func getSeriesTable(_ request: HTTPRequest) throws -> HTTPReply {
         let (_, series) = try series(request)
-        var text = "name,step,time,value\n"
-        for (name, points) in series {
-            for point in points { text += "\(name),\(point.step),\(point.ts),\(point.value)\n" }
-        }
+        let text = SeriesTable.text(series)
         return .now(
             HTTPResponse(
                 status: 200,
@@ -168,6 +165,17 @@ extension Service {
                 body: .bytes(Data(lines.utf8)),
             )
         )
+    }
+}
+
+/// Series as lines of comma-separated values, one for each point.
+enum SeriesTable {
+    static func text(_ series: [(name: String, points: [SeriesPoint])]) -> String {
+        var text = "name,step,time,value\n"
+        for (name, points) in series {
+            for point in points { text += "\(name),\(point.step),\(point.ts),\(point.value)\n" }
+        }
+        return text
     }
 }
 

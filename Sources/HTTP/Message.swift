@@ -122,6 +122,8 @@ package protocol HTTPStream: AnyObject, Sendable {
     @discardableResult func write(_ bytes: Data) -> Bool
     /// Ends the response properly (last chunk).
     func end()
+    /// Closes the connection: the client sees that the response is not whole.
+    func abort()
     /// Whether the client still listens.
     var isOpen: Bool { get }
     /// Called once, from any thread, when the client has left or the server drains. In the second case the

@@ -74,10 +74,14 @@ final class ResponseStream: HTTPStream {
             if announces { service.mailbox.post(.streamMoved(self)) }
             return true
         case .overflowed:
-            clientLeft()
-            service.mailbox.post(.streamOverflowed(self))
+            abort()
             return false
         }
+    }
+
+    func abort() {
+        clientLeft()
+        service.mailbox.post(.streamOverflowed(self))
     }
 
     func end() {

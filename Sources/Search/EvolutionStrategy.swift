@@ -78,7 +78,9 @@ package struct EvolutionStrategy: Strategy {
         }
     }
 
-    package mutating func ask(seeds: (Int) throws -> [Genome]) throws -> [Candidate] {
+    package mutating func ask() -> [Candidate] { ask { _ in [] } }
+
+    package mutating func ask(seeds: (Int) throws -> [Genome]) rethrows -> [Candidate] {
         while generation < settings.generations {
             if proposed == nil, generation > 0, settings.laterSeeds[generation] == nil,
                 !archive.candidates.contains(where: { $0.generation == generation })

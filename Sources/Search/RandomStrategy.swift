@@ -23,7 +23,9 @@ package struct RandomStrategy: Strategy {
 
     package var archive: Archive { search.archive }
 
-    package mutating func ask(seeds: (Int) throws -> [Genome]) throws -> [Candidate] {
+    package mutating func ask() -> [Candidate] { search.ask() }
+
+    package mutating func ask(seeds: (Int) throws -> [Genome]) rethrows -> [Candidate] {
         try search.ask(seeds: seeds)
     }
 

@@ -30,6 +30,7 @@ import Testing
             "POST /v1/architectures/validate", "GET /v1/architectures/{hash}",
             "GET /v1/architectures/{hash}/content", "GET /v1/pipelines", "GET /v1/job-kinds",
             "GET /v1/events",
+            "GET /v1/jobs/{id}/bundle.tar",
             "GET /v1/job-kinds/{kind}",
         ],
         "submit": [

@@ -134,6 +134,13 @@ let package = Package(
 
         // Tests
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift),
+        // What the scripts of Tests/service speak to.
+        .executableTarget(
+            name: "fake-daemon",
+            dependencies: ["API", "HTTP", "JobStore", "Jobs", "Scheduling", "TestSupport"],
+            path: "Tests/FakeDaemon",
+            swiftSettings: swift,
+        ),
         tests("Torch", ["SearchSpaces"]),
         .testTarget(
             name: "NNTests",

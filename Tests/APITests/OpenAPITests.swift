@@ -12,6 +12,18 @@ import Testing
         #expect(try routes == OpenAPI().operations)
     }
 
+    @Test func `every route says what any request may be answered`() throws {
+        for (path, methods) in try OpenAPI().document["paths"]?.object ?? [:] {
+            for (method, operation) in methods.object ?? [:] {
+                let answers = operation["responses"]
+                #expect(
+                    answers?["default"] == ["$ref": "#/components/responses/Refused"],
+                    "\(method) \(path)",
+                )
+            }
+        }
+    }
+
     @Test func `every reference within the file leads somewhere`() throws {
         let api = try OpenAPI()
         var missing: [String] = []

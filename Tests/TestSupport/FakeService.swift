@@ -15,8 +15,10 @@ package struct FakeService: Sendable {
 
     private var script: String { folder + "/worker.sh" }
 
-    package init() throws {
-        folder = NSTemporaryDirectory() + "detnas-service-\(UUID().uuidString)"
+    /// - Parameter folder: a new one unless told; one that was there goes on with its jobs.
+    package init(folder: String? = nil) throws {
+        self.folder = folder ?? NSTemporaryDirectory() + "detnas-service-\(UUID().uuidString)"
+        let folder = self.folder
         datasets = folder + "/datasets"
         let files = FileManager.default
         for part in ["train", "val", "images", "annotations"] {
@@ -34,7 +36,8 @@ package struct FakeService: Sendable {
             atPath: folder + "/behaviours",
             withIntermediateDirectories: true,
         )
-        try Data(FakeService.worker.utf8).write(to: URL(filePath: script))
+        // Whole at once: a shell that runs it reads on in the file that it opened.
+        try Data(FakeService.worker.utf8).write(to: URL(filePath: script), options: .atomic)
     }
 
     package func remove() { try? FileManager.default.removeItem(atPath: folder) }

@@ -46,7 +46,7 @@ extension Service {
         return .now(try show(job, status: 202))
     }
 
-    /// Name, labels, priority and limits, also of a running job.
+    /// Name, labels, priority, limits and retention, also of a running job.
     @Sendable func patchJob(_ request: HTTPRequest) throws -> HTTPReply {
         _ = try Query(request, allowed: [])
         let asked = try body(request)
@@ -57,6 +57,7 @@ extension Service {
         patch.priority = job.priority
         patch.limits.maxSeconds = job.limits.maxSeconds
         patch.limits.maxAttempts = job.limits.maxAttempts
+        patch.retention.checkpoints = job.keepCheckpoints
         let merged = try patch.merged(with: asked).get()
         let known = job.revision
         let after = try store.change(job.id) { job in
@@ -72,6 +73,7 @@ extension Service {
                 maxSeconds: merged.limits.maxSeconds,
                 maxAttempts: merged.limits.maxAttempts,
             )
+            job.keepCheckpoints = merged.retention.checkpoints
             return []
         }
         scheduler.wake()

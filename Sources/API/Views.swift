@@ -34,6 +34,7 @@ extension Job {
         view["limits"] = [
             "maxSeconds": .optional(limits.maxSeconds), "maxAttempts": .int(limits.maxAttempts),
         ]
+        view["retention"] = ["checkpoints": .optional(keepCheckpoints)]
         view["spec"] = spec
         view["submittedSpec"] = submittedSpec
         view["revision"] = .int(revision)
@@ -43,8 +44,11 @@ extension Job {
         view["notBefore"] = notBefore.map(JSONValue.time)
         view["placement"] = ["cores": .array(placement.map { .int($0) })]
         view["waitingFor"] =
-            phase == JobPhase.waitingForDependency
-            ? .array(needs.map { .string($0.rawValue) }) : nil
+            switch phase {
+            case JobPhase.waitingForDependency: .array(needs.map { .string($0.rawValue) })
+            case JobPhase.waitingForDisk: ["disk"]
+            default: nil
+            }
         view["latestMetrics"] = .object(latestMetrics.mapValues { .double($0) })
         view["attempts"] = .array(attempts.map(\.view))
         view["error"] = failure.flatMap { try? JSON.value($0) }

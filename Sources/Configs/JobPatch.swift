@@ -6,6 +6,7 @@ package struct JobPatch: Hashable, Sendable {
     package var labels: [String: String] = [:]
     package var priority = 0
     package var limits = JobLimits()
+    package var retention = JobRetention()
 
     package init() {}
 
@@ -36,6 +37,7 @@ extension JobPatch: Fielded {
             Field("labels", \.labels, .labels),
             Field("priority", \.priority, .int(-1_000_000...1_000_000)),
             Field("limits", \.limits, .object),
+            Field("retention", \.retention, .object),
         ]
     }
 }

@@ -7,7 +7,8 @@ internal import Jobs
 internal import Scheduling
 
 /// Nothing is queued for a slow client: the next page is read when the last has been sent, from the store, which has
-/// everything. The feed of a job ends after `job.end`, which is sent whatever types were asked for.
+/// everything. The feed of a job ends after `job.end`, which is sent whatever types were asked for, or after what came
+/// behind it.
 ///
 /// `@unchecked Sendable`: what changes is used on `queue` alone.
 final class EventFeed: @unchecked Sendable {
@@ -118,6 +119,8 @@ final class EventFeed: @unchecked Sendable {
     private func pump(first: String = "") {
         guard !isOver, !isSending else { return }
         do {
+            // Asked first: what is stored after this answer wakes the feed again.
+            let hasJobEnded = try source.job.map { try store.job($0)?.state.isTerminal ?? true }
             let events = try source.events(in: store, after: after, limit: EventFeed.pageSize)
             var text = first
             var hasEnded = false
@@ -132,13 +135,14 @@ final class EventFeed: @unchecked Sendable {
             }
             if !text.isEmpty { send(text) }
             let isWhole = events.count < EventFeed.pageSize
-            if hasEnded || rest == 0 || (isWhole && !follows) {
+            if hasEnded || rest == 0 || (isWhole && (!follows || hasJobEnded == true)) {
                 stream.end()
                 finish()
             } else if !isWhole, text.isEmpty {
                 queue.async { self.pump() }
             }
         } catch {
+            store.note(error)
             log(.error, "cannot read events", ["of": "\(source)", "error": "\(error)"])
             stream.end()
             finish()

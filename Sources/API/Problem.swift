@@ -4,6 +4,7 @@ internal import Configs
 internal import Foundation
 internal import HTTP
 internal import Jobs
+internal import Scheduling
 
 struct Problem: Error {
     var status: Int
@@ -73,6 +74,26 @@ struct Problem: Error {
             "bad_query",
             "A query parameter is wrong",
             "\(name)=\(value.prefix(100)) is not allowed; allowed: \(allowed)",
+        )
+    }
+
+    static func diskReserve(_ room: DiskRoom, _ status: Int) -> Problem {
+        Problem(
+            status,
+            "disk_reserve",
+            "There is too little room on the disk",
+            "\(room.words): no new work is taken until there is more; running jobs go on",
+            more: ["freeBytes": .int(room.space.free), "reserveBytes": .int(room.reserve)],
+        )
+    }
+
+    static func damaged(_ reason: String, _ status: Int) -> Problem {
+        Problem(
+            status,
+            "database_damaged",
+            "The database is damaged",
+            "a part of it cannot be read (\(reason)); the rest can; the operator should run"
+                + " `detnas doctor` and restore a backup",
         )
     }
 }

@@ -12,7 +12,7 @@ extension Service {
         let job = try job(request)
         // All of it was seen: 204 stops an EventSource from coming back.
         if EventFeed.Format(accept: request.headers["Accept"]) != nil, job.state.isTerminal,
-            try lastSeen(request, query) >= job.lastSeq
+            try lastSeen(request, query) ?? 0 >= job.lastSeq
         {
             return .now(HTTPResponse(status: 204))
         }
@@ -34,8 +34,10 @@ extension Service {
         _ request: HTTPRequest,
         _ query: Query,
     ) throws -> HTTPReply {
-        let after = try lastSeen(request, query)
+        let seen = try lastSeen(request, query)
         let types = query["types"]?.split(separator: ",").map(String.init) ?? []
+        if let seen, let job = source.job { try checkCompaction(of: job, after: seen, types) }
+        let after = seen ?? 0
         guard let format = EventFeed.Format(accept: request.headers["Accept"]) else {
             return try pageOfEvents(
                 of: source,
@@ -125,7 +127,8 @@ extension Service {
     }
 
     /// The number of the last event the client has. On a reconnect the header is newer than the URL.
-    private func lastSeen(_ request: HTTPRequest, _ query: Query) throws -> Int {
+    /// Nil when the client does not say it.
+    private func lastSeen(_ request: HTTPRequest, _ query: Query) throws -> Int? {
         if let text = request.headers["Last-Event-ID"] {
             guard let seq = Int(text), seq >= 0 else {
                 throw Problem(
@@ -137,6 +140,24 @@ extension Service {
             }
             return seq
         }
-        return try query.integer("after", in: 0...Int.max) ?? 0
+        return try query.integer("after", in: 0...Int.max)
+    }
+
+    /// - Throws: `Problem` when an event of `types` after number `seq` was dropped.
+    private func checkCompaction(of job: JobID, after seq: Int, _ types: [String]) throws {
+        guard types.isEmpty || types.contains(where: JobStore.droppedTypes.contains) else { return }
+        let dropped = try store.compactedTo(of: job)
+        guard seq < dropped else { return }
+        throw Problem(
+            410,
+            "compacted",
+            "The log was compacted",
+            "some \(JobStore.droppedTypes.joined(separator: " and ")) events up to number \(dropped) were dropped"
+                + " because the job ended long ago; ask without `after` for what is left, for other `types`,"
+                + " or after \(dropped)",
+            more: [
+                "oldestSeq": .int(dropped + 1), "job": .string("/v1/jobs/\(job)"),
+            ],
+        )
     }
 }

@@ -30,6 +30,7 @@ extension Service {
             guard try query.flag("measure") ?? true else {
                 return .now(json(["job": asked.json, "estimate": .object(estimate)]))
             }
+            try checkDisk()
             return measured(job, asked, estimate, request)
         }
         let named = try namedRequest(request, location: "/v1/jobs/\(job.id)")
@@ -164,6 +165,7 @@ extension Service {
     }
 
     func checkRoom(for count: Int) throws {
+        try checkDisk()
         let queued = try store.counts()[.queued] ?? 0
         guard queued + count <= limits.queuedJobs else {
             throw Problem(

@@ -14,10 +14,12 @@ extension Service {
         return .now(json(["version": .string(version), "startedAt": .time(startedAt)]))
     }
 
-    /// Whether jobs can be taken: the store answers.
+    /// Whether jobs can be taken: the store answers, nothing of it was found damaged, and there is room on the disk.
     @Sendable func ready(_ request: HTTPRequest) throws -> HTTPReply {
         _ = try Query(request, allowed: [])
         _ = try store.counts()
+        if let damage = store.damage { throw Problem.damaged(damage, 503) }
+        if let room = scheduler.room(), room.isShort { throw Problem.diskReserve(room, 503) }
         return .now(json(["status": "ready"]))
     }
 
@@ -57,7 +59,10 @@ extension Service {
                 "estimatedStartAt": entry.start.map(JSONValue.time) ?? .null,
             ]
         }
-        return .now(json(["data": .array(rows)]))
+        let isShort = scheduler.room()?.isShort == true
+        return .now(
+            json(["data": .array(rows), "waitingFor": isShort ? ["disk"] : []])
+        )
     }
 
     /// For Prometheus. No job is a label: what is told of single jobs is in the API.
@@ -107,15 +112,26 @@ extension Service {
             "Bytes of all checkpoints.",
             [([:], Double(totals.checkpointBytes))],
         )
-        let system = try? FileManager.default.attributesOfFileSystem(forPath: store.folder)
-        if let free = (system?[.systemFreeSize] as? NSNumber)?.doubleValue {
+        if let room = scheduler.room() {
             page.add(
                 "detnas_store_free_bytes",
                 .gauge,
                 "Free bytes on the file system of the data directory.",
-                [([:], free)],
+                [([:], Double(room.space.free))],
+            )
+            page.add(
+                "detnas_store_reserve_bytes",
+                .gauge,
+                "With fewer free bytes no new work is taken.",
+                [([:], Double(room.reserve))],
             )
         }
+        page.add(
+            "detnas_store_damaged",
+            .gauge,
+            "1 when the database was found damaged.",
+            [([:], store.damage == nil ? 0 : 1)],
+        )
         page.addProcess(since: startedAt)
         return .now(
             HTTPResponse(

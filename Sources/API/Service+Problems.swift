@@ -237,6 +237,12 @@ struct ProblemPage {
             "Its record says what it was; a backup may still have it.",
         ),
         ProblemPage(
+            "compacted",
+            "410",
+            "Events of single steps were dropped here, since the job ended long ago; `oldestSeq` is where the rest begins.",
+            "Ask without `after` for what is left, for other `types`, or after the number that the detail names.",
+        ),
+        ProblemPage(
             "revision",
             "412",
             "The job has changed since the revision that If-Match names.",
@@ -282,6 +288,18 @@ struct ProblemPage {
             "Look at the disk; a backup may have it whole.",
         ),
         ProblemPage(
+            "database_damaged",
+            "500 or 503",
+            "A page of the database cannot be read as it was written. What can still be read is still answered.",
+            "Stop the server, run `detnas doctor`, and restore a backup with `detnas restore`.",
+        ),
+        ProblemPage(
+            "storage_failed",
+            "500 or 503",
+            "The data directory cannot be read or written; the server's log says why.",
+            "See whether its file system is there and can be written; `detnas doctor` looks.",
+        ),
+        ProblemPage(
             "draining",
             "503",
             "The server is about to stop and takes no more.",
@@ -292,6 +310,13 @@ struct ProblemPage {
             "503",
             "As many connections are open as this server keeps, in all or from this address.",
             "Use one connection for many requests; Retry-After says when to try again.",
+        ),
+        ProblemPage(
+            "disk_reserve",
+            "507 or 503",
+            "Less room is left where the data directory is than the server keeps in reserve: it takes and starts no new"
+                + " work. Running jobs go on.",
+            "Make room, or delete jobs and checkpoints; the queue goes on by itself.",
         ),
         ProblemPage(
             "disk_full",

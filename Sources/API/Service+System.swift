@@ -63,10 +63,10 @@ extension Service {
 
     /// Of the file system that the data directory is on.
     private func disk() -> JSONValue {
-        let found = try? FileManager.default.attributesOfFileSystem(forPath: store.folder)
+        let room = scheduler.room()
         return [
-            "totalBytes": .optional((found?[.systemSize] as? NSNumber)?.intValue),
-            "freeBytes": .optional((found?[.systemFreeSize] as? NSNumber)?.intValue),
+            "totalBytes": .optional(room?.space.total), "freeBytes": .optional(room?.space.free),
+            "reserveBytes": .optional(room?.reserve), "isShort": .bool(room?.isShort == true),
         ]
     }
 }

@@ -46,7 +46,7 @@ extension Service {
         return .now(try show(job, status: 202))
     }
 
-    /// Name, labels, priority, limits and a search's generations, also of a running job.
+    /// Name, labels, priority, limits, retention and a search's generations, also of a running job.
     @Sendable func patchJob(_ request: HTTPRequest) throws -> HTTPReply {
         _ = try Query(request, allowed: [])
         let asked = try body(request)
@@ -203,6 +203,7 @@ extension JobPatch {
         priority = job.priority
         limits.maxSeconds = job.limits.maxSeconds
         limits.maxAttempts = job.limits.maxAttempts
+        retention.checkpoints = job.keepCheckpoints
         generations = job.kind == .searchEvolution ? job.spec["generations"]?.int : nil
     }
 }

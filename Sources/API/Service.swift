@@ -2,7 +2,6 @@
 
 internal import Configs
 internal import Foundation
-internal import GRDB
 internal import HTTP
 internal import JobStore
 internal import Jobs
@@ -72,6 +71,21 @@ package final class Service: Sendable {
         }
     }
 
+    private func full(_ request: HTTPRequest) -> Problem {
+        log(.error, "the disk is full", ["request": request.id])
+        return Problem(
+            507,
+            "disk_full",
+            "The disk is full",
+            "nothing was stored; try again when there is room",
+        )
+    }
+
+    /// - Throws: `Problem` while the disk is so short of room that no new work is taken.
+    func checkDisk() throws {
+        if let room = scheduler.room(), room.isShort { throw Problem.diskReserve(room, 507) }
+    }
+
     func response(to error: any Error, _ request: HTTPRequest) -> HTTPResponse {
         problem(of: error, request).response(to: request)
     }
@@ -95,13 +109,24 @@ package final class Service: Sendable {
                     "allowed": .array(from.successors.map { .string($0.rawValue) }),
                 ],
             )
-        case let error as DatabaseError where error.resultCode == .SQLITE_FULL:
-            log(.error, "the disk is full", ["request": request.id])
+        default:
+            break
+        }
+        switch store.explained(error) {
+        case StoreError.full:
+            return full(request)
+        case let error as FileError where error.isDiskFull:
+            return full(request)
+        case StoreError.damaged(_, let reason):
+            log(.error, "the database is damaged", ["request": request.id, "reason": reason])
+            return .damaged(reason, 500)
+        case StoreError.notWritable(_, let reason):
+            log(.error, "cannot store", ["request": request.id, "reason": reason])
             return Problem(
-                507,
-                "disk_full",
-                "The disk is full",
-                "nothing was stored; try again when there is room",
+                500,
+                "storage_failed",
+                "The data directory cannot be written",
+                "nothing was changed; what is stored can still be read; the server's log tells why",
             )
         default:
             // The words stay in the log: they may tell of paths.

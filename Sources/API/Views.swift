@@ -27,7 +27,8 @@ extension Job {
     static let fieldNames = [
         "attempts", "cores", "createdAt", "desiredState", "device", "endedAt", "error", "forkOf",
         "id", "kind", "labels", "lastSeq", "latestMetrics", "limits", "links", "name", "notBefore",
-        "outputs", "phase", "pipelineId", "placement", "priority", "progress", "revision",
+        "outputs", "phase", "pipelineId", "placement", "priority", "progress", "retention",
+        "revision",
         "runningSeconds", "seed", "spec", "startedAt", "state", "step", "submittedSpec", "terminal",
         "waitingFor",
     ]
@@ -43,6 +44,7 @@ extension Job {
         view["limits"] = [
             "maxSeconds": .optional(limits.maxSeconds), "maxAttempts": .int(limits.maxAttempts),
         ]
+        view["retention"] = ["checkpoints": .optional(keepCheckpoints)]
         view["spec"] = spec
         view["submittedSpec"] = submittedSpec
         view["forkOf"] = forkOf.map { .string($0.rawValue) }
@@ -53,8 +55,11 @@ extension Job {
         view["notBefore"] = notBefore.map(JSONValue.time)
         view["placement"] = ["cores": .array(placement.map { .int($0) })]
         view["waitingFor"] =
-            phase == JobPhase.waitingForDependency
-            ? .array(needs.map { .string($0.rawValue) }) : nil
+            switch phase {
+            case JobPhase.waitingForDependency: .array(needs.map { .string($0.rawValue) })
+            case JobPhase.waitingForDisk: ["disk"]
+            default: nil
+            }
         view["latestMetrics"] = .object(latestMetrics.mapValues { .double($0) })
         view["attempts"] = .array(attempts.map(\.view))
         view["error"] = failure.flatMap { try? JSON.value($0) }

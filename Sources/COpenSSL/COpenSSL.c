@@ -1,7 +1,13 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "COpenSSL.h"
 
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static void explain(char *reason) {
     // The oldest error is the cause, later ones say who met it.
@@ -73,6 +79,27 @@ failed:
     explain(reason);
     SSL_CTX_free(context);
     return NULL;
+}
+
+static int seconds(const ASN1_TIME *time, int64_t *result) {
+    struct tm parts;
+    if (ASN1_TIME_to_tm(time, &parts) != 1) return 0;
+    *result = (int64_t)timegm(&parts);
+    return 1;
+}
+
+int copenssl_validity(const char *certificate, int64_t *from, int64_t *until, char *reason) {
+    ERR_clear_error();
+    int known = 0;
+    X509 *found = NULL;
+    BIO *file = BIO_new_file(certificate, "r");
+    if (file != NULL) found = PEM_read_bio_X509(file, NULL, no_passphrase, NULL);
+    if (found != NULL)
+        known = seconds(X509_get0_notBefore(found), from) && seconds(X509_get0_notAfter(found), until);
+    if (!known) explain(reason);
+    X509_free(found);
+    BIO_free(file);
+    return known;
 }
 
 SSL *copenssl_session(SSL_CTX *context, int socket) {

@@ -8,6 +8,7 @@ package struct JobPatch: Hashable, Sendable {
     package var limits = JobLimits()
     /// How many generations a search has; nil for other jobs.
     package var generations: Int?
+    package var retention = JobRetention()
 
     package init() {}
 
@@ -39,6 +40,7 @@ extension JobPatch: Fielded {
             Field("priority", \.priority, .int(-1_000_000...1_000_000)),
             Field("limits", \.limits, .object),
             Field("generations", \.generations, .optional(.int(1...100_000))),
+            Field("retention", \.retention, .object),
         ]
     }
 }

@@ -14,6 +14,7 @@ package struct JobRequest: Hashable, Sendable {
     package var cores = 1
     package var device = DeviceChoice.cpu
     package var limits = JobLimits()
+    package var retention = JobRetention()
     package var spec: JobSpec
     /// The spec as it was sent.
     package var submittedSpec: JSONValue
@@ -116,6 +117,14 @@ package struct JobLimits: Hashable, Sendable {
     package init() {}
 }
 
+/// What of a job is kept.
+package struct JobRetention: Hashable, Sendable {
+    /// How many of its newest checkpoints, beside the best and the final one; nil: as the server does.
+    package var checkpoints: Int?
+
+    package init() {}
+}
+
 /// Where a job computes: `"cpu"`, `"cuda"` (the device that the scheduler picks), `"cuda:1"`, or
 /// `"auto"` (CUDA where there is any).
 package enum DeviceChoice: Hashable, Sendable, RawRepresentable {
@@ -154,6 +163,7 @@ private struct RunOptions: Fielded {
     var cores = 1
     var device = DeviceChoice.cpu
     var limits = JobLimits()
+    var retention = JobRetention()
 
     static var blank: Self { Self() }
 
@@ -166,6 +176,7 @@ private struct RunOptions: Fielded {
             Field("cores", \.cores, .int(1...4096)),
             Field("device", \.device, .device),
             Field("limits", \.limits, .object),
+            Field("retention", \.retention, .object),
         ]
     }
 }
@@ -179,6 +190,7 @@ extension RunOptions {
         cores = request.cores
         device = request.device
         limits = request.limits
+        retention = request.retention
     }
 
     func request(_ spec: JobSpec, _ submitted: JSONValue) -> JobRequest {
@@ -189,6 +201,7 @@ extension RunOptions {
         request.cores = cores
         request.device = device
         request.limits = limits
+        request.retention = retention
         request.submittedSpec = submitted
         return request
     }
@@ -202,6 +215,14 @@ extension JobLimits: Fielded {
             Field("maxSeconds", \.maxSeconds, .optional(.int(1...1_000_000_000))),
             Field("maxAttempts", \.maxAttempts, .int(1...1000)),
         ]
+    }
+}
+
+extension JobRetention: Fielded {
+    static var blank: Self { Self() }
+
+    static var fields: [Field<Self>] {
+        [Field("checkpoints", \.checkpoints, .optional(.int(1...1_000_000)))]
     }
 }
 

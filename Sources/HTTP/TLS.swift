@@ -65,6 +65,22 @@ final class TLSContext: @unchecked Sendable {
     deinit { SSL_CTX_free(pointer) }
 }
 
+extension HTTPServer.TLS {
+    /// From when until when the certificate in a PEM file is valid, in seconds since 1970.
+    /// - Throws: `certificate`, with the reason.
+    package static func validity(
+        of file: String
+    ) throws(HTTPServerError) -> (from: Int64, until: Int64) {
+        var (from, until) = (Int64(0), Int64(0))
+        var reason = [CChar](repeating: 0, count: Int(COPENSSL_REASON_SIZE))
+        guard copenssl_validity(file, &from, &until, &reason) != 0 else {
+            let bytes = reason.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
+            throw .certificate(file: file, reason: String(decoding: bytes, as: UTF8.self))
+        }
+        return (from, until)
+    }
+}
+
 /// The TLS of one connection; used by the I/O thread alone.
 final class TLSSession {
     /// What came of a step of the handshake.

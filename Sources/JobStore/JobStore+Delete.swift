@@ -49,8 +49,9 @@ extension JobStore {
         if !keepsFiles { try? FileManager.default.removeItem(atPath: runDirectory(of: id).path) }
     }
 
-    /// Removes the folders of deleted jobs that are still there.
+    /// Removes the folders of deleted jobs that are still there, and the files of checkpoints that are no more.
     package func removeLeftovers() throws {
+        try settleRemovedFiles()
         let ids = try database.read { db in
             try String.fetchAll(
                 db,

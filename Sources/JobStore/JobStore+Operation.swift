@@ -41,11 +41,12 @@ extension JobStore {
         }
     }
 
+    /// `events` counts those that were dropped or deleted too.
     package func totals() throws -> (events: Int, candidates: Int, checkpointBytes: Int) {
         try database.read { db in
             func sum(_ sql: String) throws -> Int { try Int.fetchOne(db, sql: sql) ?? 0 }
             return (
-                try sum("SELECT COUNT(*) FROM events"),
+                try sum("SELECT SUM(json_extract(document, '$.lastSeq')) FROM jobs"),
                 try sum("SELECT COUNT(*) FROM candidates"),
                 try sum("SELECT SUM(bytes) FROM checkpoints"),
             )

@@ -5,6 +5,7 @@ import Foundation
 import GRDB
 import Glibc
 package import Jobs
+import Synchronization
 
 package enum StoreError: Error, Equatable, CustomStringConvertible {
     /// Another server owns the data directory.
@@ -12,6 +13,12 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
     case noSuchJob(JobID)
     /// A request of this name was taken already.
     case repeatedRequest(String)
+    /// The database cannot be read.
+    case damaged(folder: String, String)
+    case notWritable(folder: String, String)
+    case full(folder: String)
+    /// The database was written by a later version.
+    case tooNew(folder: String)
 
     package var description: String {
         switch self {
@@ -22,6 +29,18 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
             "there is no job \(id)"
         case .repeatedRequest(let key):
             "a request with the key \(key) was taken before"
+        case .damaged(let folder, let reason):
+            "the database \(folder)/detnas.db is damaged (\(reason)); look at it with"
+                + " `detnas doctor --data \(folder)`, then put a backup into another folder with"
+                + " `detnas restore BACKUP FOLDER` and serve that"
+        case .notWritable(let folder, let reason):
+            "the data directory \(folder) cannot be used (\(reason)); this process must be able to"
+                + " read and write it and everything in it"
+        case .full(let folder):
+            "the file system of the data directory \(folder) is full; make room and start again"
+        case .tooNew(let folder):
+            "the database \(folder)/detnas.db was written by a later version of detnas; start that"
+                + " version, or one that is newer still"
         }
     }
 }
@@ -33,10 +52,11 @@ package final class JobStore: Sendable {
     package let folder: String
     package let changes = JobChanges()
     let database: DatabasePool
+    let damageFound = Mutex<String?>(nil)
     private let lock: Int32
 
     /// Opens the store in `folder`, which is made where it is missing.
-    /// - Throws: `StoreError.inUse` when another server has it open.
+    /// - Throws: `StoreError`: `inUse` when another server has it open, others when it cannot be used.
     package init(folder: String) throws {
         self.folder = folder
         try Files.makeFolder(folder)
@@ -53,10 +73,13 @@ package final class JobStore: Sendable {
             try database.writeWithoutTransaction {
                 try $0.execute(sql: "PRAGMA synchronous = FULL")
             }
+            guard try !database.read(migrations.hasBeenSuperseded) else {
+                throw StoreError.tooNew(folder: folder)
+            }
             try migrations.migrate(database)
         } catch {
             close(lock)
-            throw error
+            throw JobStore.explained(error, folder)
         }
     }
 
@@ -73,7 +96,9 @@ package final class JobStore: Sendable {
     private static func takeLock(_ folder: String) throws -> Int32 {
         let path = folder + "/detnas.lock"
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw FileError("open", path) }
+        guard descriptor >= 0 else {
+            throw StoreError.notWritable(folder: folder, "\(FileError("open", path))")
+        }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
             let owner = (try? String(contentsOfFile: path, encoding: .utf8)) ?? "?"

@@ -165,5 +165,14 @@ let migrations: DatabaseMigrator = {
                 """
         )
     }
+    migrator.registerMigration("events that were dropped") { db in
+        // Of each job the newest one that was, and how far it was looked at.
+        try db.execute(
+            sql: """
+                ALTER TABLE jobs ADD COLUMN compactedTo INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE jobs ADD COLUMN compactedThrough INTEGER NOT NULL DEFAULT 0;
+                """
+        )
+    }
     return migrator
 }()

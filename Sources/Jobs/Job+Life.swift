@@ -16,6 +16,13 @@ package struct Backoff: Sendable {
     package func delay(afterFailure n: Int) -> Double {
         min(cap, base * pow(2, Double(max(0, n - 1))))
     }
+
+    /// The end of a wait, unless it is further off than any wait is long: then the clock was set back meanwhile, and
+    /// nobody waits for it.
+    package func date(_ notBefore: Date?, at now: Date) -> Date? {
+        guard let notBefore, notBefore <= now + cap else { return nil }
+        return notBefore
+    }
 }
 
 extension Job {
@@ -34,6 +41,7 @@ extension Job {
             maxSeconds: patch.limits.maxSeconds,
             maxAttempts: patch.limits.maxAttempts,
         )
+        keepCheckpoints = patch.retention.checkpoints
         if let generations = patch.generations {
             spec = spec.merged(with: ["generations": .int(generations)])
         }
@@ -215,6 +223,37 @@ extension Job {
     ) throws(JobError) -> [NewEvent] {
         self.failure = failure
         return try finish(.failed, at: now)
+    }
+
+    /// Its turn has come, but there is too little room on the disk.
+    package mutating func waitForDisk(_ room: String, at now: Date) -> [NewEvent] {
+        guard state == .queued else { return [] }
+        phase = JobPhase.waitingForDisk
+        return [
+            NewEvent(
+                EventType.warning,
+                [
+                    "code": "disk_reserve",
+                    "message": .string("waits for room on the disk: \(room)"),
+                ],
+                at: now,
+            )
+        ]
+    }
+
+    /// What earlier attempts left on the disk is gone.
+    package func lostRunDirectory(at now: Date) -> [NewEvent] {
+        [
+            NewEvent(
+                EventType.warning,
+                [
+                    "code": "run_directory_missing",
+                    "message":
+                        "the job's run directory was removed: it begins again without its checkpoints",
+                ],
+                at: now,
+            )
+        ]
     }
 
     /// The worker has been silent for too long; the next event of its takes the phase back.

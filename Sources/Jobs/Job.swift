@@ -115,6 +115,8 @@ package struct Job: Codable, Equatable, Sendable {
     package var cores = 1
     package var device = "cpu"
     package var limits = JobBudget()
+    /// How many of its newest checkpoints are kept; nil: as the server does.
+    package var keepCheckpoints: Int?
     /// With every default filled in.
     package internal(set) var spec: JSONValue
     package let submittedSpec: JSONValue

@@ -36,6 +36,7 @@ package enum JobState: String, Codable, CaseIterable, Sendable {
 package enum JobPhase {
     package static let waitingForCores = "waiting_for_cores"
     package static let waitingForDependency = "waiting_for_dependency"
+    package static let waitingForDisk = "waiting_for_disk"
     package static let backingOff = "backing_off"
     package static let recovering = "recovering"
     package static let starting = "starting"

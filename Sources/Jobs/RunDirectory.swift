@@ -62,6 +62,11 @@ package struct RunDirectory: Hashable, Sendable {
         }
     }
 
+    /// Makes epoch `number` an old one, without anything in it, so that the next one is another.
+    package func fillEpoch(_ number: Int) throws(FileError) {
+        try Files.makeFolder(Epoch(number: number, run: self).path)
+    }
+
     /// The newest checkpoint to resume from: of the highest epoch whose `checkpoint.json` is whole and whose
     /// file is there with the right size. (Whoever loads it checks the hash.)
     ///

@@ -103,6 +103,7 @@ package struct Admission: Sendable {
             maxSeconds: request.limits.maxSeconds,
             maxAttempts: request.limits.maxAttempts,
         )
+        job.keepCheckpoints = request.retention.checkpoints
         job.space = try lineage.space.map { try JSON.value($0) }
         job.shuffle = lineage.shuffle
         return job

@@ -24,6 +24,18 @@ package final class Scheduler: @unchecked Sendable {
         /// Silence after which a worker counts as stalled; workers beat every 10 s.
         package var stallSeconds = 60.0
         package var backoff = Backoff()
+        /// Bytes that are not given to new work; nil: `DiskRoom.usualReserve`.
+        package var diskReserve: Int?
+        /// How often the room is looked at while there is too little.
+        package var diskSeconds = 2.0
+        /// How many of the newest checkpoints are kept of a job that does not say it; nil: all.
+        package var keepCheckpoints: Int?
+        /// After how many days `metric` and `log` events of an ended job are dropped; nil: never.
+        package var keepEventDays: Int?
+        /// Between two looks at what is no longer needed.
+        package var retentionSeconds = 300.0
+        /// The space on the file system that a folder is on.
+        package var diskSpace: @Sendable (_ folder: String) -> DiskSpace? = { DiskSpace(of: $0) }
 
         package init(
             cores: [Int] = Machine.cores(),
@@ -42,10 +54,14 @@ package final class Scheduler: @unchecked Sendable {
     package let settings: Settings
     private let log: ServiceLog
     private let control = DispatchQueue(label: "scheduler")
+    private let retention: Retention
     private var pool: CorePool
     private var running: [JobID: (supervisor: Supervisor, slot: Int)] = [:]
     private var slots: [DispatchQueue] = []
     private var isStopping = false
+    private var isShortOfRoom = false
+    private var looksForRoom = false
+    private var queueFails = false
     private let busy = DispatchGroup()
 
     package init(store: JobStore, settings: Settings, log: ServiceLog = .silent) {
@@ -53,21 +69,35 @@ package final class Scheduler: @unchecked Sendable {
         self.settings = settings
         self.log = log
         pool = CorePool(settings.cores)
+        retention = Retention(store: store, settings: settings, log: log)
     }
 
     /// Adopts the workers that are alive, settles the others, and begins. When it returns no job is `running` that does
     /// not run.
     package func start() throws {
-        try control.sync {
-            try store.removeLeftovers()
-            pool.drained = try Set(store.setting([Int].self, "drained") ?? [])
-            for job in try store.jobs(in: [.running]) { try recover(job) }
-            pass()
+        do {
+            try control.sync {
+                try store.removeLeftovers()
+                pool.drained = try Set(store.setting([Int].self, "drained") ?? [])
+                for job in try store.jobs(in: [.running]) { try recover(job) }
+                pass()
+            }
+            retention.start()
+        } catch {
+            throw store.explained(error)
         }
     }
 
     /// Looks whether a job can be started: call it when one came in.
     package func wake() { control.async { self.pass() } }
+
+    /// Calls `body` every `seconds` on the queue on which jobs are started: when that is stuck the calls stay out.
+    package func beat(every seconds: Double, _ body: @escaping @Sendable () -> Void) {
+        control.asyncAfter(deadline: .now() + seconds) { [weak self] in
+            body()
+            self?.beat(every: seconds, body)
+        }
+    }
 
     /// Asks a job to end. A waiting one has ended when this returns; a running one is told.
     /// - Throws: `JobError` when it ended otherwise, `StoreError` when there is none.
@@ -129,6 +159,11 @@ package final class Scheduler: @unchecked Sendable {
         return job
     }
 
+    /// Nil when the file system does not tell.
+    package func room() -> DiskRoom? {
+        settings.diskSpace(store.folder).map { DiskRoom($0, reserve: settings.diskReserve) }
+    }
+
     /// Which job sits on each core; nil: free.
     package func placement() -> [(core: Int, job: JobID?)] {
         control.sync {
@@ -166,9 +201,10 @@ package final class Scheduler: @unchecked Sendable {
     }
 
     /// The waiting jobs in the order of their turn. One that waits for others has no estimate, nor has any after a job
-    /// whose length is not known.
+    /// whose length is not known; and nobody has while the disk is short of room.
     package func line(at now: Date) throws -> [(job: Job, start: Date?)] {
-        try control.sync {
+        let isShort = room()?.isShort == true
+        return try control.sync {
             let waiting = try store.jobs(in: [.queued]).sorted {
                 ($1.priority, $0.id) < ($0.priority, $1.id)
             }
@@ -178,7 +214,7 @@ package final class Scheduler: @unchecked Sendable {
             }.sorted { ($0.0 ?? .distantFuture) < ($1.0 ?? .distantFuture) }
             var (free, time) = (pool.available.count, now as Date?)
             return try waiting.map { job in
-                guard try isReady(job) else { return (job, nil) }
+                guard try !isShort && isReady(job) else { return (job, nil) }
                 while free < job.cores, !ends.isEmpty {
                     let (end, cores) = ends.removeFirst()
                     free += cores
@@ -197,6 +233,7 @@ package final class Scheduler: @unchecked Sendable {
     /// Starts nothing more, asks every worker to write a checkpoint and end, and waits for that. The jobs stay in the
     /// queue for the next start.
     package func stop() {
+        retention.stop()
         control.sync {
             isStopping = true
             for (_, worker) in running { worker.supervisor.ask(.shutDown) }
@@ -206,6 +243,7 @@ package final class Scheduler: @unchecked Sendable {
 
     /// Lets go of the workers and leaves them running, as a crash would.
     package func detach() {
+        retention.stop()
         control.sync {
             isStopping = true
             for (_, worker) in running { worker.supervisor.detach() }
@@ -249,27 +287,74 @@ package final class Scheduler: @unchecked Sendable {
                     return []
                 }
             }
+            let now = Date()
             let turn = Queue.turn(
                 of: ready.map {
                     Waiting(
                         id: $0.id,
                         priority: $0.priority,
                         cores: $0.cores,
-                        notBefore: $0.notBefore,
+                        notBefore: settings.backoff.date($0.notBefore, at: now),
                     )
                 },
                 freeCores: pool.available.count,
                 freeSlots: settings.slots - running.count,
-                at: Date(),
+                at: now,
             )
-            for id in turn.starts {
-                guard let job = ready.first(where: { $0.id == id }) else { continue }
-                start(job)
-            }
+            try start(turn.starts.compactMap { id in ready.first { $0.id == id } }, of: ready)
             if let again = turn.lookAgain { look(at: again) }
+            queueFails = false
         } catch {
-            log(.error, "cannot read the queue; will try again", ["error": "\(error)"])
+            store.note(error)
+            // Said once, not at each of the tries.
+            if !queueFails {
+                log(.error, "cannot read the queue; will try again", ["error": "\(error)"])
+            }
+            queueFails = true
             look(at: Date() + settings.retrySeconds)
+        }
+    }
+
+    /// Starts `jobs` if there is room for new work. If not, they say so, and it is looked at again soon.
+    private func start(_ jobs: [Job], of ready: [Job]) throws {
+        guard let room = room(), room.isShort else {
+            if isShortOfRoom { log(.info, "room on the disk again: the queue goes on") }
+            isShortOfRoom = false
+            for job in jobs { start(job) }
+            let rest = ready.filter { job in !jobs.contains { $0.id == job.id } }
+            for job in rest where job.phase == JobPhase.waitingForDisk {
+                try store.change(job.id) { job in
+                    job.phase = JobPhase.waitingForCores
+                    return []
+                }
+            }
+            return
+        }
+        if !isShortOfRoom {
+            log(
+                .warning,
+                "too little room on the disk: no job is started",
+                ["free": "\(room.space.free)", "reserve": "\(room.reserve)"],
+            )
+        }
+        isShortOfRoom = true
+        lookForRoom()
+        for job in jobs where job.phase != JobPhase.waitingForDisk {
+            do {
+                try store.change(job.id) { $0.waitForDisk(room.words, at: Date()) }
+            } catch {
+                // No room for these words either: the log has said it.
+                break
+            }
+        }
+    }
+
+    private func lookForRoom() {
+        guard !looksForRoom else { return }
+        looksForRoom = true
+        control.asyncAfter(deadline: .now() + settings.diskSeconds) { [weak self] in
+            self?.looksForRoom = false
+            self?.pass()
         }
     }
 
@@ -349,6 +434,7 @@ package final class Scheduler: @unchecked Sendable {
                 running[supervisor.id] = nil
                 pool.give(back: supervisor.cores)
                 busy.leave()
+                retention.sweepSoon()
                 pass()
             }
         }

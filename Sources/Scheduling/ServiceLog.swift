@@ -1,5 +1,6 @@
-// What the server says about itself: one line an event, as `key=value` pairs.
+// What the server says about itself: one JSON object a line.
 
+package import Configs
 internal import Foundation
 internal import Jobs
 
@@ -25,13 +26,22 @@ package struct ServiceLog: Sendable {
         _ message: String,
         _ fields: KeyValuePairs<String, String> = [:],
     ) {
-        var line = "\(Timestamp.text(Date())) \(level.rawValue) \(message)"
-        for (key, value) in fields {
-            let isPlain = value.utf8.allSatisfy {
-                $0 > 0x20 && $0 < 0x7f && $0 != 0x22 && $0 != 0x3d
-            }
-            line += " \(key)=" + (isPlain && !value.isEmpty ? value : value.debugDescription)
+        line(level, message, fields.map { ($0, .string($1)) })
+    }
+
+    /// A line whose fields are not all text. Time, level and message come first, for people.
+    package func line(
+        _ level: Level,
+        _ message: String,
+        _ fields: [(name: String, value: JSONValue)],
+    ) {
+        let first: [(name: String, value: JSONValue)] = [
+            ("ts", .string(Timestamp.text(Date()))), ("level", .string(level.rawValue)),
+            ("message", .string(message)),
+        ]
+        let members = (first + fields).map { name, value in
+            "\(JSONValue.string(name).canonical):\(value.canonical)"
         }
-        write(line)
+        write("{\(members.joined(separator: ","))}")
     }
 }

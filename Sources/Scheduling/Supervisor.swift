@@ -27,10 +27,13 @@ final class Supervisor: @unchecked Sendable {
     private var orders = Orders()
 
     private var offsets: [Int: Int] = [:]
-    private var heard = Date()
+    // Spans of time are measured on a clock that nobody sets.
+    private var heard = ContinuousClock.now
+    /// When the worker was started or met, on both clocks.
+    private var begun: (date: Date, instant: ContinuousClock.Instant)?
     /// When the job has used up its running time.
-    private var mustEndBy: Date?
-    private var askedToStopAt: Date?
+    private var mustEndBy: ContinuousClock.Instant?
+    private var askedToStopAt: ContinuousClock.Instant?
     private var isKilled = false
     private var isStalled = false
     private var storeFails = false
@@ -64,15 +67,19 @@ final class Supervisor: @unchecked Sendable {
 
     /// Starts a worker and stays with it to its end.
     func start(inputs: JobInputs) {
-        let before = run.epochs().last?.number ?? 0
         var attempt: Attempt
+        let before: Int
         do {
+            let lost = try lostEpoch()
+            before = try lost ?? run.epochs().last?.number ?? 0
             let job = try store.change(id) { job in
-                try job.begin(
-                    on: cores,
-                    from: run.newestCheckpoint(after: job.restart?.afterEpoch ?? 0),
-                    at: Date(),
-                )
+                let warning = lost == nil ? [] : job.lostRunDirectory(at: Date())
+                return try warning
+                    + job.begin(
+                        on: cores,
+                        from: run.newestCheckpoint(after: job.restart?.afterEpoch ?? 0),
+                        at: Date(),
+                    )
             }
             attempt = Attempt(
                 job: id,
@@ -85,7 +92,9 @@ final class Supervisor: @unchecked Sendable {
         } catch is JobError {
             return  // Cancelled a moment ago.
         } catch {
-            log(.error, "cannot begin", ["job": "\(id)", "error": "\(error)"])
+            told(error)
+            // Not at once again, and again.
+            Thread.sleep(forTimeInterval: settings.retrySeconds)
             // The job may be running on paper: it is settled like one whose worker is gone.
             settle(.unknown, attempt: nil, wish: .work)
             return
@@ -120,6 +129,17 @@ final class Supervisor: @unchecked Sendable {
         }
     }
 
+    /// The number of the newest epoch whose events were stored, where its folder is gone: somebody removed the run
+    /// directory. The folder is made again, empty, so that what comes now is not taken for what was stored then.
+    private func lostEpoch() throws -> Int? {
+        guard let stored = try store.offsets(of: id).keys.max(),
+            stored > run.epochs().last?.number ?? 0
+        else { return nil }
+        try run.fillEpoch(stored)
+        log(.warning, "the run directory was removed", ["job": "\(id)"])
+        return stored
+    }
+
     /// Stays with a worker that runs since before the server did.
     func adopt(_ process: WorkerProcess, _ attempt: Attempt?) {
         log(.info, "adopted", ["job": "\(id)", "pid": "\(process.pid)"])
@@ -130,11 +150,12 @@ final class Supervisor: @unchecked Sendable {
         do {
             offsets = try store.offsets(of: id)
             if let job = try store.job(id), let limit = job.limits.maxSeconds {
-                let start = job.attemptStartedAt ?? Date()
-                mustEndBy = start + max(0, Double(limit) - job.runSeconds)
+                let used = job.runningSeconds(at: Date())
+                mustEndBy = .now + .seconds(max(0, Double(limit) - used))
             }
         } catch { told(error) }
-        heard = Date()
+        begun = (Date(), .now)
+        heard = .now
         while !process.hasEnded(within: settings.pollSeconds) {
             let orders = lock.withLock { self.orders }
             if orders.isDetached { return }
@@ -145,7 +166,7 @@ final class Supervisor: @unchecked Sendable {
     }
 
     private func obey(_ orders: Orders, _ process: WorkerProcess) {
-        let now = Date()
+        let now = ContinuousClock.now
         if orders.wish == .work {
             checkTime(now)
             checkSilence(now)
@@ -155,23 +176,25 @@ final class Supervisor: @unchecked Sendable {
             askedToStopAt = now
             process.signal(SIGTERM)
         }
-        let isLate = now.timeIntervalSince(askedToStopAt ?? now) > settings.graceSeconds
+        let isLate = now - (askedToStopAt ?? now) > .seconds(settings.graceSeconds)
         if orders.isUrgent || isLate, !isKilled {
             isKilled = true
             process.kill()
         }
     }
 
-    private func checkTime(_ now: Date) {
+    private func checkTime(_ now: ContinuousClock.Instant) {
         if let mustEndBy, now > mustEndBy { ask(.timeUp) }
     }
 
-    private func checkSilence(_ now: Date) {
-        let silence = now.timeIntervalSince(heard)
-        guard silence > settings.stallSeconds, !isStalled else { return }
+    private func checkSilence(_ now: ContinuousClock.Instant) {
+        let silence = now - heard
+        guard silence > .seconds(settings.stallSeconds), !isStalled else { return }
         isStalled = true
         do {
-            try store.change(id) { $0.stalled(silentFor: silence, at: now) }
+            try store.change(id) {
+                $0.stalled(silentFor: silence / .seconds(1), at: Date())
+            }
         } catch { told(error) }
     }
 
@@ -194,7 +217,7 @@ final class Supervisor: @unchecked Sendable {
                     let next = try store.ingest(chunk, job: id, epoch: epoch.number, at: offset)
                     guard next != offset else { break }
                     offsets[epoch.number] = next
-                    heard = Date()
+                    heard = .now
                     isStalled = false
                 }
             }
@@ -209,6 +232,8 @@ final class Supervisor: @unchecked Sendable {
     /// Stores what follows from the worker's end; on a full disk tries again until there is room.
     func settle(_ exit: WorkerExit, attempt: Attempt?, wish: WorkerWish) {
         let lost = exit == .unknown ? attempt?.heardAt ?? attempt?.startedAt : nil
+        // Where the worker was watched its running time is that, whatever became of the clock.
+        let ranUntil = begun.map { $0.date + ($0.instant.duration(to: .now) / .seconds(1)) }
         if offsets.isEmpty { offsets = (try? store.offsets(of: id)) ?? [:] }
         while true {
             if follow() {
@@ -224,7 +249,7 @@ final class Supervisor: @unchecked Sendable {
                         id,
                         end,
                         attempt: attempt,
-                        ranUntil: lost ?? Date(),
+                        ranUntil: lost ?? ranUntil ?? Date(),
                         backoff: settings.backoff,
                     )
                     log(
@@ -255,6 +280,7 @@ final class Supervisor: @unchecked Sendable {
 
     /// Says once that the store refuses, not at each of the tries.
     private func told(_ error: any Error) {
+        store.note(error)
         if !storeFails {
             log(.error, "cannot store; will try again", ["job": "\(id)", "error": "\(error)"])
         }

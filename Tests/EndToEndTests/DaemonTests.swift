@@ -127,6 +127,47 @@ struct DaemonTests {
         try body(daemon)
     }
 
+    @Test func `a run that was paused, or forked from its middle, ends with the same bytes`() throws
+    {
+        try withDaemon { daemon in
+            let calm = try daemon.submit(Self.job(steps: 600))
+            #expect(try daemon.finished(calm)["state"] as? String == "succeeded")
+
+            let paused = try daemon.submit(Self.job(steps: 600))
+            for step in [40, 120] {
+                #expect(
+                    try eventually(within: 60) {
+                        let progress = try daemon.get("/v1/jobs/\(paused)")["progress"]
+                        return ((progress as? [String: Any])?["done"] as? Int ?? 0) >= step
+                    }
+                )
+                _ = try daemon.get("/v1/jobs/\(paused)/pause", ["-X", "POST"])
+                #expect(
+                    try eventually(within: 60) {
+                        try daemon.get("/v1/jobs/\(paused)")["state"] as? String == "paused"
+                    }
+                )
+                _ = try daemon.get("/v1/jobs/\(paused)/resume", ["-X", "POST"])
+            }
+            let end = try daemon.finished(paused)
+            #expect(end["state"] as? String == "succeeded")
+            #expect((end["attempts"] as? [Any])?.count == 3)
+            #expect(try daemon.finalDigest(of: paused) == daemon.finalDigest(of: calm))
+
+            let list = try daemon.get("/v1/checkpoints?job=\(calm)&limit=500")["data"]
+            let middle = try #require(
+                (list as? [[String: Any]])?.first { $0["step"] as? Int == 140 }
+            )
+            let id = try #require(middle["id"] as? String)
+            let fork = try daemon.submit(#"{"forkOf": "\#(calm)", "from": "\#(id)"}"#)
+            #expect(try daemon.finished(fork)["state"] as? String == "succeeded")
+            #expect(try daemon.finalDigest(of: fork) == daemon.finalDigest(of: calm))
+            let started = try daemon.get("/v1/jobs/\(fork)/events?types=metric&limit=1")["data"]
+            let first = (started as? [[String: Any]])?.first?["data"] as? [String: Any]
+            #expect(first?["step"] as? Int ?? 0 > 140)
+        }
+    }
+
     @Test func `killing the daemon, its worker, or both loses no job and changes no byte`() throws {
         try withDaemon { daemon in
             let calm = try daemon.submit(Self.job(steps: 400))

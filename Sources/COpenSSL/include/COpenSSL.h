@@ -28,6 +28,10 @@ __attribute__((warn_unused_result))
 SSL_CTX *copenssl_server(const char *certificate, const char *key, const char *authorities,
                          int *fault, char *reason);
 
+/// From when until when the first certificate of a PEM file is valid, in seconds since 1970. False with the reason.
+__attribute__((warn_unused_result))
+int copenssl_validity(const char *certificate, int64_t *from, int64_t *until, char *reason);
+
 /// A session on a connected socket, which stays the caller's. It keeps its context alive.
 __attribute__((warn_unused_result))
 SSL *copenssl_session(SSL_CTX *context, int socket);

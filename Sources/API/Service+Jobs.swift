@@ -18,13 +18,14 @@ extension Service {
     func submit(_ sent: JSONValue, _ request: HTTPRequest) throws -> HTTPReply {
         let query = try Query(request, allowed: ["dryRun", "measure"])
         let isDry = try query.flag("dryRun") == true
+        let isMeasured = try query.flag("measure") ?? true
         // Before anything is looked at: what was taken once may not be taken again today.
         if !isDry, let earlier = try replay(request) { return .now(earlier) }
         let asked = try JobRequest.resolve(sent).get()
         let (job, lineage) = try Admission(scheduler).job(for: asked)
         if isDry {
             let estimate = estimate(asked, lineage)
-            guard try query.flag("measure") ?? true else {
+            guard isMeasured else {
                 return .now(json(["job": asked.json, "estimate": .object(estimate)]))
             }
             return measured(job, asked, estimate, request)

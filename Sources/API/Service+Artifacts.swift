@@ -162,9 +162,10 @@ extension Service {
 
     private func jobFilter(_ query: Query) throws -> JobID? {
         guard let text = query["job"] else { return nil }
-        guard let id = JobID(rawValue: text), try store.job(id) != nil else {
+        guard let id = JobID(rawValue: text) else {
             throw Problem.badQuery("job", text, allowed: "the id of a job")
         }
+        guard try store.job(id) != nil else { throw Problem.notFound("job", text) }
         return id
     }
 

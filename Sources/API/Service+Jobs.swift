@@ -18,6 +18,7 @@ extension Service {
     func submit(_ sent: JSONValue, _ request: HTTPRequest) throws -> HTTPReply {
         let query = try Query(request, allowed: ["dryRun", "measure"])
         let isDry = try query.flag("dryRun") == true
+        let isMeasured = try query.flag("measure") ?? true
         // Before anything is looked at: what was taken once may not be taken again today.
         if !isDry, let earlier = try replay(request) { return .now(earlier) }
         let fork = try forked(sent)
@@ -27,7 +28,7 @@ extension Service {
         job.restart = fork?.restart
         if isDry {
             let estimate = estimate(asked, lineage)
-            guard try query.flag("measure") ?? true else {
+            guard isMeasured else {
                 return .now(json(["job": asked.json, "estimate": .object(estimate)]))
             }
             try checkDisk()

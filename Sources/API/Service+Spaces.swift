@@ -84,8 +84,11 @@ extension Service {
         let query = try Query(request, allowed: ["a", "b"])
         func found(_ name: String) throws -> (StoredArchitecture, Architecture) {
             let hash = query[name] ?? ""
-            guard let stored = try store.architecture(hash), let own = stored.architecture else {
+            guard !hash.isEmpty else {
                 throw Problem.badQuery(name, hash, allowed: "the id of an architecture")
+            }
+            guard let stored = try store.architecture(hash), let own = stored.architecture else {
+                throw Problem.notFound("architecture", hash)
             }
             return (stored, own)
         }

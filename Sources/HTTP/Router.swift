@@ -22,6 +22,9 @@ struct Router: Sendable {
 
     static let methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
+    /// Known, and taken by no route: it would send back the client's cookies and tokens.
+    static let refusedMethod = "TRACE"
+
     init(_ routes: [HTTPRoute]) {
         for route in routes { insert(route) }
     }

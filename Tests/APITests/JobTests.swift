@@ -90,7 +90,7 @@ private func ids(_ sse: String) -> [Int] {
     @Test(arguments: [
         "/v1/jobs?state=done", "/v1/jobs?limit=0", "/v1/jobs?limit=501", "/v1/jobs?after=x",
         "/v1/jobs?stat=queued", "/v1/jobs?limit=1&limit=2", "/v1/checkpoints?job=job_1",
-        "/v1/checkpoints?kind=x", "/v1/system?x=1",
+        "/v1/checkpoints?kind=x", "/v1/system?x=1", "/v1/architectures/compare?b=arch_1",
     ])
     func `a query that means nothing is refused`(target: String) throws {
         let bench = try ServerBench()
@@ -105,6 +105,9 @@ private func ids(_ sse: String) -> [Int] {
         "/v1/checkpoints/ckpt_1/content", "/v1/architectures/arch_1",
         "/v1/architectures/arch_1/content", "/v1/pipelines/pipe_1",
         "/v1/jobs/job_00000000000000000000000000/candidates", "/v1/nothing",
+        "/v1/checkpoints?job=job_00000000000000000000000000",
+        "/v1/architectures?job=job_00000000000000000000000000",
+        "/v1/architectures/compare?a=arch_1&b=arch_2",
     ])
     func `what is not there is told as a problem`(target: String) throws {
         let bench = try ServerBench()

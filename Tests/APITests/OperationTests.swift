@@ -181,7 +181,7 @@ import Testing
                 ["position": 10, "a": "shuffle_7x7", "b": "shuffle_3x3"]
             ]
         )
-        #expect(try bench.client.get("/v1/architectures/compare?a=\(a)&b=arch_1").status == 400)
+        #expect(try bench.client.get("/v1/architectures/compare?a=\(a)&b=arch_1").status == 404)
         func validate(_ genome: String) throws -> Answer {
             try bench.client.send(
                 "POST",

@@ -72,6 +72,12 @@ import Testing
             body: ServerBench.pretrain,
         )
         #expect(try quick.json["estimate"]?["problem"] == nil)
+        let wrong = try bench.client.send(
+            "POST",
+            "/v1/jobs?measure=perhaps",
+            body: ServerBench.pretrain,
+        )
+        #expect(wrong.status == 400)
         #expect(try bench.client.json("/v1/jobs")["data"] == [])
         let left = try? FileManager.default.contentsOfDirectory(
             atPath: bench.service.folder + "/trials"

@@ -171,6 +171,12 @@ private let targets: [Case] = [
         closes: false,
     ),
     Case(
+        "a method that no route takes",
+        "TRACE /hello HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        405,
+        closes: false,
+    ),
+    Case(
         "a wrong method with a body",
         "PUT /hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: 36\r\n\r\n"
             + "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n",

@@ -23,7 +23,7 @@ class Daemon:
     """Runs in a temporary folder of its own, which `with` removes; `port` stays over restarts."""
 
     def __init__(self, tls=False):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="detnas-service-"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="detnas-script-"))
         (self.folder / "behaviours").mkdir()
         self.port = 0
         self.process = None

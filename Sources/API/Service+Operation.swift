@@ -101,12 +101,6 @@ extension Service {
             [([:], Double(totals.events))],
         )
         page.add(
-            "detnas_candidates_evaluated_total",
-            .counter,
-            "Candidates stored.",
-            [([:], Double(totals.candidates))],
-        )
-        page.add(
             "detnas_checkpoint_bytes",
             .gauge,
             "Bytes of all checkpoints.",
@@ -132,6 +126,13 @@ extension Service {
             "1 when the database was found damaged.",
             [([:], store.damage == nil ? 0 : 1)],
         )
+        page.add(
+            "detnas_event_subscribers",
+            .gauge,
+            "Streams and long polls that wait for news.",
+            [([:], Double(store.changes.count))],
+        )
+        page.add(store.tally)
         page.addProcess(since: startedAt)
         return .now(
             HTTPResponse(
@@ -152,64 +153,5 @@ extension CoreState {
             "core": .int(core), "job": .optional(job?.rawValue), "drained": .bool(isDrained),
             "state": .string(state),
         ]
-    }
-}
-
-/// The text format of Prometheus, version 0.0.4.
-struct MetricsPage {
-    enum Kind: String { case gauge, counter }
-
-    private(set) var text = ""
-
-    mutating func add(
-        _ name: String,
-        _ kind: Kind,
-        _ help: String,
-        _ samples: [(labels: [String: String], value: Double)],
-    ) {
-        text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
-        for (labels, value) in samples {
-            let pairs = labels.sorted { $0.key < $1.key }.map { name, value in
-                let escaped = value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
-                    .replacing("\n", with: "\\n")
-                return "\(name)=\"\(escaped)\""
-            }
-            let braces = pairs.isEmpty ? "" : "{\(pairs.joined(separator: ","))}"
-            text += "\(name)\(braces) \(value)\n"
-        }
-    }
-
-    /// This process's memory, descriptors and time.
-    mutating func addProcess(since start: Date) {
-        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-        for line in status.split(separator: "\n") where line.hasPrefix("VmRSS:") {
-            let kilobytes = line.split(separator: " ").compactMap { Double($0) }.first ?? 0
-            add(
-                "process_resident_memory_bytes",
-                .gauge,
-                "Memory in use.",
-                [([:], kilobytes * 1024)],
-            )
-        }
-        let open = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd"))?.count
-        add("process_open_fds", .gauge, "Open descriptors.", [([:], Double(open ?? 0))])
-        var usage = rusage()
-        if getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {
-            func seconds(_ time: timeval) -> Double {
-                Double(time.tv_sec) + Double(time.tv_usec) / 1e6
-            }
-            add(
-                "process_cpu_seconds_total",
-                .counter,
-                "Processor time of this process, workers not counted.",
-                [([:], seconds(usage.ru_utime) + seconds(usage.ru_stime))],
-            )
-        }
-        add(
-            "process_start_time_seconds",
-            .gauge,
-            "When the server was started.",
-            [([:], start.timeIntervalSince1970)],
-        )
     }
 }

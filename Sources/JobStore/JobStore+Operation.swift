@@ -42,12 +42,11 @@ extension JobStore {
     }
 
     /// `events` counts those that were dropped or deleted too.
-    package func totals() throws -> (events: Int, candidates: Int, checkpointBytes: Int) {
+    package func totals() throws -> (events: Int, checkpointBytes: Int) {
         try database.read { db in
             func sum(_ sql: String) throws -> Int { try Int.fetchOne(db, sql: sql) ?? 0 }
             return (
                 try sum("SELECT SUM(json_extract(document, '$.lastSeq')) FROM jobs"),
-                try sum("SELECT COUNT(*) FROM candidates"),
                 try sum("SELECT SUM(bytes) FROM checkpoints"),
             )
         }

@@ -51,6 +51,7 @@ package final class JobStore: Sendable {
     /// Absolute.
     package let folder: String
     package let changes = JobChanges()
+    package let tally = Tally()
     let database: DatabasePool
     let damageFound = Mutex<String?>(nil)
     private let lock: Int32
@@ -241,6 +242,7 @@ extension JobStore {
                 job.id.rawValue, job.lastSeq, event.ts, job.attempt, event.type,
                 try JSON.text(event.data),
             ])
+            tally.note(event, of: job)
             if !EventType.details.contains(event.type) {
                 try publish.execute(arguments: [job.id.rawValue, job.lastSeq])
             }

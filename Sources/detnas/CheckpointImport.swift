@@ -11,7 +11,8 @@ struct CheckpointCommand: ParsableCommand {
         commandName: "checkpoint",
         abstract: "Downloads weights, and exchanges them with other programs.",
         subcommands: [
-            CheckpointGet.self, CheckpointImportCommand.self, CheckpointExportCommand.self,
+            CheckpointGet.self, CheckpointList.self, CheckpointVerify.self, CheckpointRemove.self,
+            CheckpointImportCommand.self, CheckpointExportCommand.self,
         ],
     )
 }

@@ -131,6 +131,13 @@ import Testing
         #expect(page.contains(#"detnas_jobs{kind="supernet.pretrain",state="succeeded"} 1.0"#))
         #expect(page.contains(#"detnas_build_info{version="test"} 1.0"#))
         #expect(page.contains("process_resident_memory_bytes "))
+        #expect(page.contains(#"detnas_jobs_submitted_total{kind="supernet.pretrain"} 1.0"#))
+        let finished =
+            #"detnas_jobs_finished_total{kind="supernet.pretrain",outcome="succeeded"} 1.0"#
+        #expect(page.contains(finished))
+        #expect(page.contains(#"detnas_job_queue_wait_seconds_bucket{le="+Inf"} 1.0"#))
+        let asked = #"detnas_http_requests_total{code="201",method="POST",route="/v1/jobs"} 1.0"#
+        #expect(page.contains(asked))
         let line =
             /(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+)/
         for text in page.split(separator: "\n") {

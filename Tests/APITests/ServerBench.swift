@@ -36,7 +36,7 @@ final class ServerBench {
         try scheduler.start()
         var limits = Service.Limits()
         change(&limits)
-        routes =
+        let api =
             Service(
                 scheduler: scheduler,
                 version: "test",
@@ -46,8 +46,11 @@ final class ServerBench {
                     requestsPerSecond: requestsPerSecond,
                 ),
                 limits: limits,
-            ).routes
-        server = HTTPServer(configuration: HTTPServer.Configuration(), routes: routes)
+            )
+        routes = api.routes
+        var configuration = HTTPServer.Configuration()
+        configuration.accessLog = { api.answered($0) }
+        server = HTTPServer(configuration: configuration, routes: routes)
         client = Client(port: try server.start())
     }
 

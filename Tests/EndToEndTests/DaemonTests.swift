@@ -91,7 +91,7 @@ final class Daemon {
     }
 
     func finished(_ job: String) throws -> [String: Any] {
-        try get("/v1/jobs/\(job)?wait=120s&until=terminal")
+        try get("/v1/jobs/\(job)?wait=300s&until=terminal")
     }
 
     /// The digest of the job's final checkpoint.

@@ -36,10 +36,10 @@ struct ArchiveTests {
     @Test func `the front has those that nothing beats in both value and cost`() throws {
         var archive = Archive()
         var random = CounterRandom(seed: 1, stream: "front")
-        for index in 0..<60 {
-            let value = Double(random.below(12)) / 12
+        for index in 0..<250 {
+            let value = Double(random.below(40)) / 40
             try archive.append(
-                candidate(index, [UInt8(index)], value: value, macs: random.below(15))
+                candidate(index, [UInt8(index)], value: value, macs: random.below(40))
             )
         }
         let front = archive.front { _ in true }

@@ -12,10 +12,13 @@ import shutil
 import signal
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# A script that is ended politely ends its daemon too.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 PROGRAM = os.environ.get("DETNAS_FAKE_DAEMON", str(ROOT / ".build/debug/fake-daemon"))
 
 

@@ -8,14 +8,15 @@ import TestSupport
 import Testing
 
 @Suite struct HostileTests {
-    /// In place of each path parameter and as the value of each query parameter.
+    /// In place of each path parameter; the first five also as the value of each query parameter.
     private static let values = [
-        "..", ".", "%2e%2e", "%2E%2E%2F%2E%2E%2Fcanary", "..%2f..%2fcanary", "..%5c..%5ccanary",
-        "%2fetc%2fpasswd", "%252e%252e%252fcanary", "....%2f%2fcanary", "..%00", "canary%00.png",
+        "%2E%2E%2F%2E%2E%2Fcanary", "x%0d%0aX-Injected:%201", "canary%00.png", "%ff%fe",
+        String(repeating: "a", count: 4000), "..", ".", "%2e%2e", "..%2f..%2fcanary",
+        "..%5c..%5ccanary",
+        "%2fetc%2fpasswd", "%252e%252e%252fcanary", "....%2f%2fcanary", "..%00",
         "file:%2f%2f%2fetc%2fpasswd", "~", "%7eroot", "%24HOME", "%60id%60", "*", "%25s%25n",
-        "x%0d%0aX-Injected:%201", "x%0aX-Injected:%201", "%ff%fe", "%c0%ae%c0%ae%c0%af",
+        "x%0aX-Injected:%201", "%c0%ae%c0%ae%c0%af",
         "'%20OR%201=1;--", "%22%27%5c", "job_00000000000000000000000000%2f..%2fcanary",
-        String(repeating: "a", count: 4000),
     ]
 
     /// A server with files that nobody may see, and a job to look at.
@@ -32,7 +33,7 @@ import Testing
     }
 
     private static func isHarmless(_ answer: Answer) -> Bool {
-        (answer.status < 500 || answer.status == 501) && answer.status >= 200
+        (200..<500).contains(answer.status)
             && answer.headers["x-injected"] == nil
             && !["CANARY", "root:x:", "SQLite format"].contains(where: answer.text.contains)
     }
@@ -51,14 +52,14 @@ import Testing
                 .compactMap { $0["name"]?.string }
             let names = route.pattern.matches(of: /\{([a-z]+)\}/).map { String($0.1) }
             let plain = names.reduce(route.pattern) { $0.replacing("{\($1)}", with: job) }
-            for value in Self.values {
+            for (number, value) in Self.values.enumerated() {
                 // One parameter at a time is hostile; a job that is there stands for the others.
                 var targets = names.map { hostile in
                     names.reduce(route.pattern) { path, name in
                         path.replacing("{\(name)}", with: name == hostile ? value : job)
                     }
                 }
-                targets += queries.map { "\(plain)?\($0)=\(value)" }
+                if number < 5 { targets += queries.map { "\(plain)?\($0)=\(value)" } }
                 for target in targets {
                     let answer = try bench.client.send(route.method, target)
                     #expect(
@@ -69,7 +70,7 @@ import Testing
                 }
             }
         }
-        #expect(count > 2000)
+        #expect(count > 1000)
         #expect(try bench.client.json("/v1/jobs/\(job)")["state"] == "succeeded")
     }
 

@@ -4,6 +4,7 @@ Python 3.11 and its standard library. The program is .build/debug/fake-daemon, o
 Tests/FakeDaemon, and Tests/TestSupport/FakeService.swift for the words that a job's shell may use.
 """
 
+import gzip
 import http.client
 import json
 import os
@@ -135,7 +136,9 @@ class Daemon:
             own.request(method, path, data, headers)
             answer = own.getresponse()
             content = answer.read()
-            is_json = "json" in (answer.getheader("Content-Type") or "")
+            if answer.getheader("Content-Encoding") == "gzip":
+                content = gzip.decompress(content)
+            is_json = answer.getheader("Content-Type") in ("application/json", "application/problem+json")
             return answer.status, json.loads(content) if is_json and content else content
         finally:
             if not connection:

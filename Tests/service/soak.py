@@ -166,7 +166,7 @@ def main():
         means = [statistics.mean(memory[n * quarter:(n + 1) * quarter]) for n in range(4)]
         print(f"{sum(statuses.values())} answers: " + ", ".join(f"{n} of {s}" for s, n in sorted(statuses.items())))
         print("MiB by quarter: " + ", ".join(f"{mean:.1f}" for mean in means) + f"; at most {max(memory):.1f}")
-        assert not faults, faults
+        assert not faults, [repr(fault)[:500] for fault in faults]
         assert means[3] <= means[1] * 1.05, "memory grew"
 
 

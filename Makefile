@@ -2,6 +2,10 @@
 #
 #   make demo      the whole method on pictures made here, with a table at the end
 #   make test      every test
+#   make fuzz      schemathesis with more than 5,000 cases against the daemon with a fake worker
+#   make kills     200 kills of daemon and workers
+#   make streams   500 subscribers over restarts; 2 GiB downloaded through 20 cuts
+#   make soak      random traffic for MINUTES
 #   make build     the release build: .build/release/detnas
 #   make serve     the daemon; ARGS="--port 8080 ..." are its options
 #   make bench     the measurements; ARGS as above
@@ -12,8 +16,9 @@
 SWIFT ?= swift
 SOURCES = Package.swift Sources Tests
 ARGS ?=
+MINUTES ?= 60
 
-.PHONY: demo test build serve bench format lint setup
+.PHONY: demo test fake-daemon fuzz kills streams soak build serve bench format lint setup
 
 build: setup
 	$(SWIFT) build -c release --product detnas
@@ -26,6 +31,26 @@ test: setup
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 	DETNAS_TEST_ALONE=1 $(SWIFT) test --skip-build --filter LimitTests
+	Tests/service/kills.py
+	Tests/service/streams.py
+	Tests/service/downloads.py
+	Tests/service/fuzz.py
+
+fake-daemon: setup
+	$(SWIFT) build --product fake-daemon
+
+fuzz: fake-daemon
+	Tests/service/fuzz.py --examples 100
+
+kills: fake-daemon
+	Tests/service/kills.py --rounds 4
+
+streams: fake-daemon
+	Tests/service/streams.py --subscribers 500
+	Tests/service/downloads.py --mebibytes 2048 --cuts 20
+
+soak: fake-daemon
+	Tests/service/soak.py --minutes $(MINUTES)
 
 demo:
 	deploy/setup --demo

@@ -276,9 +276,8 @@ final class Connection {
         current?.head = head
         current?.asked = asked
         closesAfterReply = !head.keepsAlive
-        guard Router.methods.contains(head.method) || head.method == Router.refusedMethod else {
-            throw RequestHead.unknownMethod
-        }
+        guard Router.methods.contains(head.method) || Router.refusedMethods.contains(head.method)
+        else { throw RequestHead.unknownMethod }
         if head.target.isServer { return answerOptions(service.router.allMethods, head) }
         switch service.router.route(head.method, head.target.segments) {
         case .unknownPath:

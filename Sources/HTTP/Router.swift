@@ -22,8 +22,8 @@ struct Router: Sendable {
 
     static let methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
-    /// Known, and taken by no route: it would send back the client's cookies and tokens.
-    static let refusedMethod = "TRACE"
+    /// Known, and taken by no route.
+    static let refusedMethods: Set<String> = ["QUERY", "TRACE"]
 
     init(_ routes: [HTTPRoute]) {
         for route in routes { insert(route) }

@@ -8,19 +8,20 @@ import TestSupport
 import Testing
 
 @Suite struct HostileTests {
-    /// In place of each path parameter and as the value of each query parameter.
+    /// In place of each path parameter; the first five also as the value of each query parameter.
     private static let values = [
-        "..", ".", "%2e%2e", "%2E%2E%2F%2E%2E%2Fcanary", "..%2f..%2fcanary", "..%5c..%5ccanary",
-        "%2fetc%2fpasswd", "%252e%252e%252fcanary", "....%2f%2fcanary", "..%00", "canary%00.png",
+        "%2E%2E%2F%2E%2E%2Fcanary", "x%0d%0aX-Injected:%201", "canary%00.png", "%ff%fe",
+        String(repeating: "a", count: 4000), "..", ".", "%2e%2e", "..%2f..%2fcanary",
+        "..%5c..%5ccanary",
+        "%2fetc%2fpasswd", "%252e%252e%252fcanary", "....%2f%2fcanary", "..%00",
         "file:%2f%2f%2fetc%2fpasswd", "~", "%7eroot", "%24HOME", "%60id%60", "*", "%25s%25n",
-        "x%0d%0aX-Injected:%201", "x%0aX-Injected:%201", "%ff%fe", "%c0%ae%c0%ae%c0%af",
+        "x%0aX-Injected:%201", "%c0%ae%c0%ae%c0%af",
         "'%20OR%201=1;--", "%22%27%5c", "job_00000000000000000000000000%2f..%2fcanary",
-        String(repeating: "a", count: 4000),
     ]
 
     /// A server with files that nobody may see, and a job to look at.
     private static func bench() throws -> (bench: ServerBench, job: String) {
-        let bench = try ServerBench()
+        let bench = try ServerBench { $0.bodyBytes = 1000 }
         let made = try bench.run("checkpoint final 10 supernet; leave a.png pixels; result_left")
         let job = try #require(made["id"]?.string)
         for place in ["", "/runs", "/runs/\(job)", "/datasets/photos"] {
@@ -32,7 +33,7 @@ import Testing
     }
 
     private static func isHarmless(_ answer: Answer) -> Bool {
-        (answer.status < 500 || answer.status == 501) && answer.status >= 200
+        (200..<500).contains(answer.status)
             && answer.headers["x-injected"] == nil
             && !["CANARY", "root:x:", "SQLite format"].contains(where: answer.text.contains)
     }
@@ -41,23 +42,24 @@ import Testing
         throws
     {
         let (bench, job) = try Self.bench()
-        let paths = try #require(OpenAPI().document["paths"]?.object)
+        let api = try OpenAPI()
         var count = 0
         for route in bench.routes {
-            let operation = paths[route.pattern]?[route.method.lowercased()]
-            let queries = (operation?["parameters"]?.array ?? [])
-                .map { (try? OpenAPI().resolve($0)) ?? .null }
-                .filter { $0["in"] == "query" }.compactMap { $0["name"]?.string }
-            for value in Self.values {
+            let parameters = api.document["paths"]?[route.pattern]?[route.method.lowercased()]?[
+                "parameters"
+            ]
+            let queries = (parameters?.array ?? []).map(api.resolve).filter { $0["in"] == "query" }
+                .compactMap { $0["name"]?.string }
+            let names = route.pattern.matches(of: /\{([a-z]+)\}/).map { String($0.1) }
+            let plain = names.reduce(route.pattern) { $0.replacing("{\($1)}", with: job) }
+            for (number, value) in Self.values.enumerated() {
                 // One parameter at a time is hostile; a job that is there stands for the others.
-                let names = route.pattern.matches(of: /\{([a-z]+)\}/).map { String($0.1) }
                 var targets = names.map { hostile in
                     names.reduce(route.pattern) { path, name in
                         path.replacing("{\(name)}", with: name == hostile ? value : job)
                     }
                 }
-                let plain = names.reduce(route.pattern) { $0.replacing("{\($1)}", with: job) }
-                targets += queries.map { "\(plain)?\($0)=\(value)" }
+                if number < 5 { targets += queries.map { "\(plain)?\($0)=\(value)" } }
                 for target in targets {
                     let answer = try bench.client.send(route.method, target)
                     #expect(
@@ -68,13 +70,13 @@ import Testing
                 }
             }
         }
-        #expect(count > 2000)
+        #expect(count > 1000)
         #expect(try bench.client.json("/v1/jobs/\(job)")["state"] == "succeeded")
     }
 
     @Test func `every route refuses what is too large, and says so`() throws {
         let (bench, job) = try Self.bench()
-        let large = String(repeating: "x", count: 2 << 20)
+        let large = String(repeating: "x", count: 10_000)
         for route in bench.routes {
             let path = route.pattern.replacing(/\{[a-z]+\}/, with: job)
             for (wanted, fields, body, query) in [

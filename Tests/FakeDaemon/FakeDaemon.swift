@@ -38,6 +38,16 @@ import TestSupport
         }
         // All clients of a test are one peer.
         configuration.limits.connectionsPerPeer = configuration.limits.connections
+        configuration.accessLog = { entry in
+            log(
+                .info,
+                "request",
+                [
+                    "request": entry.requestID, "target": entry.target,
+                    "status": entry.status.map(String.init) ?? "-",
+                ],
+            )
+        }
         let server = HTTPServer(
             configuration: configuration,
             routes: Service(scheduler: scheduler, version: "fake", log: log).routes,

@@ -4,6 +4,7 @@ Python 3.11 and its standard library. The program is .build/debug/fake-daemon, o
 Tests/FakeDaemon, and Tests/TestSupport/FakeService.swift for the words that a job's shell may use.
 """
 
+import gzip
 import http.client
 import json
 import os
@@ -12,10 +13,13 @@ import shutil
 import signal
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# A script that is ended politely ends its daemon too.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 PROGRAM = os.environ.get("DETNAS_FAKE_DAEMON", str(ROOT / ".build/debug/fake-daemon"))
 
 
@@ -132,7 +136,9 @@ class Daemon:
             own.request(method, path, data, headers)
             answer = own.getresponse()
             content = answer.read()
-            is_json = "json" in (answer.getheader("Content-Type") or "")
+            if answer.getheader("Content-Encoding") == "gzip":
+                content = gzip.decompress(content)
+            is_json = answer.getheader("Content-Type") in ("application/json", "application/problem+json")
             return answer.status, json.loads(content) if is_json and content else content
         finally:
             if not connection:

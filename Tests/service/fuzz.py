@@ -106,8 +106,9 @@ def main():
              "--request-timeout", "60", "--generation-database", "none", "--no-color", "--warnings", "off"],
             cwd=daemon.folder, capture_output=True, text=True)
         if run.returncode:
-            print(run.stdout[-20000:], run.stderr[-2000:])
-            raise SystemExit(f"schemathesis found failures (seed {options.seed})")
+            report = ROOT / ".build/schemathesis.log"
+            report.write_text(run.stdout + run.stderr)
+            raise SystemExit(f"{run.stdout[-1500:]}\nschemathesis found failures: {report}")
         cases = re.search(r"(\d+) generated.*", run.stdout)
         print(f"schemathesis {VERSION}: {cases.group() if cases else run.stdout[-500:]}")
 

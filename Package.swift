@@ -108,13 +108,7 @@ let package = Package(
         ),
         library("Scheduling", ["CLinux", "Configs", "JobStore", "Jobs", "SearchSpaces"]),
         library("HTTP", ["CHTTP", "COpenSSL", "CZlib"]),
-        library(
-            "API",
-            [
-                "Configs", "HTTP", "JobStore", "Jobs", "Scheduling", "SearchSpaces",
-                .product(name: "GRDB", package: "GRDB.swift"),
-            ],
-        ),
+        library("API", ["Configs", "HTTP", "JobStore", "Jobs", "Scheduling", "SearchSpaces"]),
 
         library("Client", ["Configs", "SearchSpaces"]),
 
@@ -184,10 +178,16 @@ let package = Package(
         ),
         tests("Jobs"),
         tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
-        tests("Scheduling"),
+        tests("Scheduling", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("HTTP", ["COpenSSL", "CZlib"]),
         tests("Client", ["Configs", "HTTP", "SearchSpaces"]),
-        tests("API", [.product(name: "Yams", package: "Yams")]),
+        tests(
+            "API",
+            [
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+        ),
         tests("Worker", ["Configs", "Jobs", "Pipelines", "SearchSpaces"]),
         .testTarget(
             name: "EndToEndTests",

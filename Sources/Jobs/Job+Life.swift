@@ -215,7 +215,10 @@ extension Job {
         return [
             NewEvent(
                 EventType.warning,
-                ["code": "disk_reserve", "message": .string("waits for room on the disk: \(room)")],
+                [
+                    "code": "disk_reserve",
+                    "message": .string("waits for room on the disk: \(room)"),
+                ],
                 at: now,
             )
         ]
@@ -229,7 +232,7 @@ extension Job {
                 [
                     "code": "run_directory_missing",
                     "message":
-                        "the job's run directory was removed: it begins again without its checkpoints",
+                        "its run directory was removed: the job begins without its checkpoints",
                 ],
                 at: now,
             )

@@ -1,7 +1,7 @@
 // Room on the file system of the data directory, and what of it is kept back so that running jobs can end well.
 
-internal import Glibc
 internal import Foundation
+internal import Glibc
 
 /// Bytes of a file system.
 package struct DiskSpace: Equatable, Sendable {

@@ -45,7 +45,12 @@ package struct Doctor: Sendable {
     package func findings() -> [Finding] {
         guard FileManager.default.fileExists(atPath: folder) else {
             return [
-                Finding(.fail, "data", "\(folder) is not there", "name it with --data, or start a server")
+                Finding(
+                    .fail,
+                    "data",
+                    "\(folder) is not there",
+                    "name it with --data, or start a server",
+                )
             ] + machine
         }
         return [writable, owner, fileSystem, room] + database + machine
@@ -80,11 +85,16 @@ package struct Doctor: Sendable {
     private var fileSystem: Finding {
         let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
         let path = URL(filePath: folder).resolvingSymlinksInPath().path + "/"
-        let found = mounts.split(separator: "\n").map { $0.split(separator: " ") }
-            .filter { $0.count > 3 && path.hasPrefix($0[1] == "/" ? "/" : $0[1] + "/") }
-            .max { $0[1].count <= $1[1].count }
+        let rows: [[String]] = mounts.split(separator: "\n").map { line in
+            line.split(separator: " ").map(String.init)
+        }
+        let around = rows.filter { row in
+            guard row.count > 3 else { return false }
+            return row[1] == "/" || path.hasPrefix(row[1] + "/")
+        }
+        let found = around.max { $0[1].count <= $1[1].count }
         guard let found else { return Finding(.warn, "file system", "its mount was not found") }
-        let (place, kind) = (found[1], String(found[2]))
+        let (place, kind) = (found[1], found[2])
         let words = "\(kind), mounted at \(place)"
         if ["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"].contains(kind) {
             return Finding(
@@ -125,7 +135,8 @@ package struct Doctor: Sendable {
     }
 
     private var database: [Finding] {
-        let advice = "stop the server, then put a backup into another folder: detnas restore BACKUP FOLDER"
+        let advice =
+            "stop the server, then put a backup into another folder: detnas restore BACKUP FOLDER"
         do {
             guard let found = try JobStore.inspect(folder) else {
                 return [Finding(.warn, "database", "there is none yet", "a first start makes it")]
@@ -143,7 +154,14 @@ package struct Doctor: Sendable {
         } catch StoreError.damaged(_, let reason) {
             return [Finding(.fail, "database", "damaged: \(reason)", advice)]
         } catch {
-            return [Finding(.fail, "database", "cannot be opened: \(error)", "look at the rights of its files")]
+            return [
+                Finding(
+                    .fail,
+                    "database",
+                    "cannot be opened: \(error)",
+                    "look at the rights of its files",
+                )
+            ]
         }
     }
 
@@ -166,7 +184,9 @@ package struct Doctor: Sendable {
     }
 
     private func clock(_ newest: Date?) -> Finding {
-        guard let newest else { return Finding(.ok, "clock", "there is no event to compare it with") }
+        guard let newest else {
+            return Finding(.ok, "clock", "there is no event to compare it with")
+        }
         let lead = newest.timeIntervalSince(now)
         guard lead > 60 else { return Finding(.ok, "clock", "not before the newest event") }
         return Finding(
@@ -197,7 +217,8 @@ package struct Doctor: Sendable {
     private var cores: Finding {
         let mine = Machine.cores().count
         let all = sysconf(Int32(_SC_NPROCESSORS_ONLN))
-        let quota = (try? String(contentsOfFile: "/sys/fs/cgroup/cpu.max", encoding: .utf8))?
+        let quota =
+            (try? String(contentsOfFile: "/sys/fs/cgroup/cpu.max", encoding: .utf8))?
             .split(whereSeparator: \.isWhitespace).compactMap { Double($0) } ?? []
         if quota.count == 2, quota[1] > 0, quota[0] / quota[1] < Double(mine) {
             return Finding(
@@ -208,7 +229,12 @@ package struct Doctor: Sendable {
             )
         }
         guard mine >= all else {
-            return Finding(.warn, "cores", "\(mine) of \(all) may be used", "see the process's affinity")
+            return Finding(
+                .warn,
+                "cores",
+                "\(mine) of \(all) may be used",
+                "see the process's affinity",
+            )
         }
         return Finding(.ok, "cores", "\(mine)")
     }
@@ -222,7 +248,12 @@ package struct Doctor: Sendable {
         let end = validity.until.formatted(.iso8601)
         if now < validity.from {
             let start = validity.from.formatted(.iso8601)
-            return Finding(.fail, "certificate", "\(file) is valid from \(start) only", "see the clock")
+            return Finding(
+                .fail,
+                "certificate",
+                "\(file) is valid from \(start) only",
+                "see the clock",
+            )
         }
         if now >= validity.until {
             return Finding(

@@ -47,7 +47,7 @@ package struct ServiceManager: Sendable {
                     descriptor,
                     bytes,
                     bytes.count,
-                    Int32(MSG_NOSIGNAL.rawValue) | Int32(MSG_DONTWAIT.rawValue),
+                    Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT),
                     $0,
                     socklen_t(length),
                 )

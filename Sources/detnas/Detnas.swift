@@ -13,7 +13,7 @@ struct Detnas: ParsableCommand {
         subcommands: [
             Serve.self, Submit.self, ListJobs.self, ShowJob.self, Watch.self, WaitForJobs.self,
             Events.self, Logs.self, Pause.self, Resume.self, Retry.self, Cancel.self, Remove.self,
-            TokenCommand.self,
+            TokenCommand.self, DoctorCommand.self, BackupCommand.self, RestoreCommand.self,
             DatasetCommand.self, ArchitectureCommand.self, CheckpointCommand.self,
             ConfigCommand.self, Predict.self, Planted.self, Bench.self, WorkerCommand.self,
         ],

@@ -20,9 +20,13 @@ final class ServerBench {
 
     init(
         needsToken: Bool = false,
+        log: ServiceLog = .silent,
         _ change: (inout Service.Limits) -> Void = { _ in },
+        settings changeSettings: (inout Scheduler.Settings) -> Void = { _ in },
+        prepare: (FakeService) throws -> Void = { _ in },
     ) throws {
         service = try FakeService()
+        try prepare(service)
         store = try JobStore(folder: service.folder)
         var settings = Scheduler.Settings(
             cores: [0, 1],
@@ -31,7 +35,8 @@ final class ServerBench {
         )
         settings.pollSeconds = 0.02
         settings.backoff = Backoff(base: 0.05)
-        scheduler = Scheduler(store: store, settings: settings)
+        changeSettings(&settings)
+        scheduler = Scheduler(store: store, settings: settings, log: log)
         try scheduler.start()
         var limits = Service.Limits()
         change(&limits)
@@ -41,8 +46,11 @@ final class ServerBench {
                 version: "test",
                 access: Access(store: store, needsToken: needsToken),
                 limits: limits,
+                log: log,
             ).routes
-        server = HTTPServer(configuration: HTTPServer.Configuration(), routes: routes)
+        var configuration = HTTPServer.Configuration()
+        configuration.accessLog = { log.access($0) }
+        server = HTTPServer(configuration: configuration, routes: routes)
         client = Client(port: try server.start())
     }
 

@@ -112,10 +112,7 @@ let package = Package(
         library("HTTP", ["CHTTP", "COpenSSL", "CZlib"]),
         library(
             "API",
-            [
-                "COpenAPI", "Configs", "HTTP", "JobStore", "Jobs", "Scheduling", "SearchSpaces",
-                .product(name: "GRDB", package: "GRDB.swift"),
-            ],
+            ["COpenAPI", "Configs", "HTTP", "JobStore", "Jobs", "Scheduling", "SearchSpaces"],
         ),
 
         library("Client", ["Configs", "SearchSpaces"]),
@@ -193,10 +190,16 @@ let package = Package(
         ),
         tests("Jobs"),
         tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
-        tests("Scheduling"),
+        tests("Scheduling", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("HTTP", ["COpenSSL", "CZlib"]),
         tests("Client", ["Configs", "HTTP", "SearchSpaces"]),
-        tests("API", [.product(name: "Yams", package: "Yams")]),
+        tests(
+            "API",
+            [
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+        ),
         tests("Worker", ["Configs", "Jobs", "Pipelines", "SearchSpaces"]),
         .testTarget(
             name: "EndToEndTests",

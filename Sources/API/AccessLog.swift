@@ -12,18 +12,14 @@ extension ServiceLog {
     /// Names the path alone: what a client writes behind `?` may be anything, also a secret in the wrong place.
     package func access(_ entry: HTTPServer.AccessEntry) {
         guard !ServiceLog.quiet.contains(entry.route ?? "") else { return }
-        let path = entry.target.split(
-            separator: "?",
-            maxSplits: 1,
-            omittingEmptySubsequences: false,
-        )
+        let path = entry.target.prefix { $0 != "?" }
         line(
             .info,
             "request",
             [
                 ("request", .string(entry.requestID)), ("peer", .string(entry.peer)),
                 ("method", .string(entry.method)),
-                ("path", .string(path.first.map(String.init) ?? "")),
+                ("path", .string(String(path))),
                 ("route", .optional(entry.route)), ("status", .optional(entry.status)),
                 ("bytes", .int(entry.bytesSent)), ("seconds", .double(entry.seconds)),
                 ("complete", .bool(entry.isComplete)),

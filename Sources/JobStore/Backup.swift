@@ -186,41 +186,36 @@ package enum Backup {
         from folder: String,
         to target: String,
     ) throws -> [BackupManifest.File] {
-        let all =
-            try FileManager.default.enumerator(atPath: "\(folder)/\(run)")?.compactMap {
-                $0 as? String
-            } ?? []
-        func isArtifact(_ path: String) -> Bool {
-            let parts = path.split(separator: "/")
-            return parts.count > 2 && ["checkpoints", "files"].contains(parts[1])
-        }
-        let wanted = all.filter { !$0.hasSuffix(".tmp") && !$0.hasSuffix(".removed") }
+        let (source, place) = ("\(folder)/\(run)", "\(target)/\(run)")
         var files: [BackupManifest.File] = []
-        for path in wanted.filter({ !isArtifact($0) }) {
-            if let file = try copy("\(folder)/\(run)/\(path)", to: "\(target)/\(run)/\(path)") {
-                files.append(
-                    .init(path: "\(run)/\(path)", sha256: file.sha256, bytes: file.bytes)
-                )
+        func take(_ path: String, links: Bool) throws {
+            let name = "\(run)/\(path)"
+            if links {
+                try Files.makeFolder(("\(place)/\(path)" as NSString).deletingLastPathComponent)
+                if link("\(source)/\(path)", "\(place)/\(path)") == 0 {
+                    return files.append(try describe(name, in: target))
+                }
             }
+            guard let file = try copy("\(source)/\(path)", to: "\(place)/\(path)") else { return }
+            files.append(.init(path: name, sha256: file.sha256, bytes: file.bytes))
         }
+        for path in paths(in: source) where !isArtifact(path) { try take(path, links: false) }
         // Looked at again: what the copied files tell of may be newer than the first look.
-        let artifacts =
-            FileManager.default.enumerator(atPath: "\(folder)/\(run)")?.compactMap {
-                $0 as? String
-            } ?? []
-        for path in artifacts where isArtifact(path) {
-            guard !path.hasSuffix(".tmp"), !path.hasSuffix(".removed") else { continue }
-            let (source, place) = ("\(folder)/\(run)/\(path)", "\(target)/\(run)/\(path)")
-            try Files.makeFolder((place as NSString).deletingLastPathComponent)
-            if link(source, place) == 0 {
-                files.append(try describe("\(run)/\(path)", in: target))
-            } else if let file = try copy(source, to: place) {
-                files.append(
-                    .init(path: "\(run)/\(path)", sha256: file.sha256, bytes: file.bytes)
-                )
-            }
-        }
+        for path in paths(in: source) where isArtifact(path) { try take(path, links: true) }
         return files
+    }
+
+    /// Every whole file below `folder`, and the folders.
+    private static func paths(in folder: String) -> [String] {
+        (FileManager.default.enumerator(atPath: folder)?.allObjects ?? []).compactMap {
+            $0 as? String
+        }.filter { !$0.hasSuffix(".tmp") && !$0.hasSuffix(".removed") }
+    }
+
+    /// Whether `path` in a run directory is a file that nobody changes any more.
+    private static func isArtifact(_ path: String) -> Bool {
+        let parts = path.split(separator: "/")
+        return parts.count > 2 && ["checkpoints", "files"].contains(parts[1])
     }
 
     /// What the copy's rows say that its files do not. Rows that were removed meanwhile are removed from the copy too.

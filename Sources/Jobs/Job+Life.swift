@@ -249,7 +249,7 @@ extension Job {
                 [
                     "code": "run_directory_missing",
                     "message":
-                        "the job's run directory was removed: it begins again without its checkpoints",
+                        "its run directory was removed: the job begins without its checkpoints",
                 ],
                 at: now,
             )

@@ -88,8 +88,9 @@ package struct Attempt: Codable, Equatable, Sendable {
     package var pid: Int?
     /// Clock ticks since boot at which the process started: with `pid` it names one process.
     package var processStart: Int64?
-    /// The newest epoch before it: an error of an older one is not its own.
-    package var epochsBefore = 0
+    /// The newest epoch before it: an error of an older one is not its own. (Nil: stored by a version that did not
+    /// tell.)
+    package var epochsBefore: Int?
     /// Newest time the worker was heard.
     package var heardAt: Date?
     package var outcome: String?

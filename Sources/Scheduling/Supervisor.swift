@@ -71,7 +71,7 @@ final class Supervisor: @unchecked Sendable {
         let before: Int
         do {
             let lost = try lostEpoch()
-            before = try lost ?? run.epochs().last?.number ?? 0
+            before = lost ?? run.epochs().last?.number ?? 0
             let job = try store.change(id) { job in
                 let warning = lost == nil ? [] : job.lostRunDirectory(at: Date())
                 return try warning

@@ -30,7 +30,10 @@ package struct WorkerCommand: Sendable {
             "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LIBTORCH", "LD_LIBRARY_PATH",
             "CUDA_VISIBLE_DEVICES",
         ]
-        return all.filter { kept.contains($0.key) || $0.key.hasPrefix("DETNAS_") }
+        // The token is for commands that call a server.
+        return all.filter {
+            kept.contains($0.key) || ($0.key.hasPrefix("DETNAS_") && $0.key != "DETNAS_TOKEN")
+        }
     }
 }
 

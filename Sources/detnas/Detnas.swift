@@ -13,7 +13,8 @@ struct Detnas: ParsableCommand {
         subcommands: [
             Serve.self, Submit.self, ListJobs.self, ShowJob.self, Watch.self, WaitForJobs.self,
             Events.self, Logs.self, Pause.self, Resume.self, Retry.self, Cancel.self, Remove.self,
-            Candidates.self, Pareto.self, Workers.self, TokenCommand.self,
+            Candidates.self, Pareto.self, Workers.self, TokenCommand.self, DoctorCommand.self,
+            BackupCommand.self, RestoreCommand.self,
             DatasetCommand.self, ArchitectureCommand.self, CheckpointCommand.self,
             ConfigCommand.self, Predict.self, Planted.self, Bench.self, Completion.self,
             WorkerCommand.self,

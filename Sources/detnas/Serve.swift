@@ -33,6 +33,9 @@ struct Serve: ParsableCommand {
     @Flag(help: "Ask for a token on a loopback address too; see detnas token.")
     var requireToken = false
 
+    @Option(help: "Requests a second that a token may send, and twice as many at once.")
+    var requestsPerSecond = 100
+
     @Option(
         name: .customLong("name"),
         help:
@@ -66,6 +69,28 @@ struct Serve: ParsableCommand {
     @Option(help: "The most jobs at once (default: one a core).")
     var slots: Int?
 
+    @Option(
+        help: """
+            Free bytes on the data directory's file system below which no new work is taken or started, such as 500M or \
+            20G (default: 1G, or 2 % of the file system where that is less).
+            """
+    )
+    var diskReserve: Bytes?
+
+    @Option(
+        help: """
+            How many of its newest checkpoints are kept of each job, beside the best, the final one and those that are \
+            needed; a job may ask for another number (default: all).
+            """
+    )
+    var keepCheckpoints: Int?
+
+    @Option(
+        help:
+            "Days after the end of a job for which its metric and log events are kept (default: for ever)."
+    )
+    var keepEvents: Int?
+
     func validate() throws {
         let mine = Machine.cores()
         for core in cores?.cores ?? [] where !mine.contains(core) {
@@ -76,6 +101,14 @@ struct Serve: ParsableCommand {
         }
         if let slots, slots < 1 {
             throw ValidationError("--slots is \(slots); allowed: 1 or more")
+        }
+        for (name, value) in [
+            ("--requests-per-second", requestsPerSecond), ("--keep-checkpoints", keepCheckpoints),
+            ("--keep-events", keepEvents),
+        ] {
+            if let value, value < 1 || value > 1_000_000 {
+                throw ValidationError("\(name) is \(value); allowed: 1 to 1000000")
+            }
         }
         if !isLoopback, tlsCertificate == nil {
             throw ValidationError(
@@ -101,15 +134,7 @@ struct Serve: ParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         let log = ServiceLog.standardError
         let store = try JobStore(folder: URL(filePath: data).standardizedFileURL.path)
-        let scheduler = Scheduler(
-            store: store,
-            settings: Scheduler.Settings(
-                cores: cores?.cores ?? Machine.cores(),
-                slots: slots,
-                datasetRoots: roots,
-            ),
-            log: log,
-        )
+        let scheduler = Scheduler(store: store, settings: settings(roots), log: log)
         if needsToken, unix == nil, try store.tokens().isEmpty {
             throw ValidationError(
                 "there is no token yet, and nobody could make one: start with --unix PATH too, or once on a"
@@ -119,15 +144,17 @@ struct Serve: ParsableCommand {
         // The jobs are in order before anybody can ask for them.
         try scheduler.start()
         do {
-            let server = HTTPServer(
-                configuration: configuration(log),
-                routes: Service(
-                    scheduler: scheduler,
-                    version: Detnas.version,
-                    access: Access(store: store, needsToken: needsToken),
-                    log: log,
-                ).routes,
+            let service = Service(
+                scheduler: scheduler,
+                version: Detnas.version,
+                access: Access(
+                    store: store,
+                    needsToken: needsToken,
+                    requestsPerSecond: requestsPerSecond,
+                ),
+                log: log,
             )
+            let server = HTTPServer(configuration: configuration(service), routes: service.routes)
             let port = try server.start()
             // Unbuffered: whoever started it may read the line through a pipe.
             try FileHandle.standardOutput.write(
@@ -136,8 +163,15 @@ struct Serve: ParsableCommand {
                 )
             )
             let reload = tls == nil ? nil : reloadOnHangup(server, log)
+            let manager = ServiceManager()
+            manager?.tell("READY=1\nSTATUS=listens on \(place(port))")
+            if let manager, let limit = manager.watchdogSeconds {
+                // Twice as often as is asked for, as systemd advises.
+                scheduler.beat(every: limit / 2) { manager.tell("WATCHDOG=1") }
+            }
             waitForSignal()
             reload?.cancel()
+            manager?.tell("STOPPING=1\nSTATUS=workers write their checkpoints")
             log(.info, "stopping")
             server.drain(timeout: 10)
             scheduler.stop()
@@ -148,7 +182,19 @@ struct Serve: ParsableCommand {
         }
     }
 
-    private func configuration(_ log: ServiceLog) -> HTTPServer.Configuration {
+    private func settings(_ roots: [DatasetRoot]) -> Scheduler.Settings {
+        var settings = Scheduler.Settings(
+            cores: cores?.cores ?? Machine.cores(),
+            slots: slots,
+            datasetRoots: roots,
+        )
+        settings.diskReserve = diskReserve?.count
+        settings.keepCheckpoints = keepCheckpoints
+        settings.keepEventDays = keepEvents
+        return settings
+    }
+
+    private func configuration(_ service: Service) -> HTTPServer.Configuration {
         var configuration = HTTPServer.Configuration(host: host, port: port)
         configuration.tls = tls
         configuration.asksWhoIsCalling = needsToken
@@ -158,18 +204,7 @@ struct Serve: ParsableCommand {
             configuration.hostNames = nil
         }
         configuration.unixSocket = unix.map { HTTPServer.UnixSocket(path: $0) }
-        configuration.accessLog = { entry in
-            log(
-                .info,
-                "request",
-                [
-                    "request": entry.requestID, "method": entry.method, "target": entry.target,
-                    "status": entry.status.map(String.init) ?? "-",
-                    "bytes": "\(entry.bytesSent)",
-                    "ms": String(format: "%.1f", entry.seconds * 1000),
-                ],
-            )
-        }
+        configuration.accessLog = { service.answered($0) }
         return configuration
     }
 

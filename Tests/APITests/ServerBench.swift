@@ -21,9 +21,13 @@ final class ServerBench {
     init(
         needsToken: Bool = false,
         requestsPerSecond: Int = 1000,
+        log: ServiceLog = .silent,
         _ change: (inout Service.Limits) -> Void = { _ in },
+        settings changeSettings: (inout Scheduler.Settings) -> Void = { _ in },
+        prepare: (FakeService) throws -> Void = { _ in },
     ) throws {
         service = try FakeService()
+        try prepare(service)
         store = try JobStore(folder: service.folder)
         var settings = Scheduler.Settings(
             cores: [0, 1],
@@ -32,7 +36,8 @@ final class ServerBench {
         )
         settings.pollSeconds = 0.02
         settings.backoff = Backoff(base: 0.05)
-        scheduler = Scheduler(store: store, settings: settings)
+        changeSettings(&settings)
+        scheduler = Scheduler(store: store, settings: settings, log: log)
         try scheduler.start()
         var limits = Service.Limits()
         change(&limits)
@@ -46,6 +51,7 @@ final class ServerBench {
                     requestsPerSecond: requestsPerSecond,
                 ),
                 limits: limits,
+                log: log,
             )
         routes = api.routes
         var configuration = HTTPServer.Configuration()

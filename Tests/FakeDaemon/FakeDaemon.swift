@@ -38,20 +38,9 @@ import TestSupport
         }
         // All clients of a test are one peer.
         configuration.limits.connectionsPerPeer = configuration.limits.connections
-        configuration.accessLog = { entry in
-            log(
-                .info,
-                "request",
-                [
-                    "request": entry.requestID, "target": entry.target,
-                    "status": entry.status.map(String.init) ?? "-",
-                ],
-            )
-        }
-        let server = HTTPServer(
-            configuration: configuration,
-            routes: Service(scheduler: scheduler, version: "fake", log: log).routes,
-        )
+        let service = Service(scheduler: scheduler, version: "fake", log: log)
+        configuration.accessLog = { service.answered($0) }
+        let server = HTTPServer(configuration: configuration, routes: service.routes)
         let listensAt = try server.start()
         try FileHandle.standardOutput.write(contentsOf: Data("listens on \(listensAt)\n".utf8))
         waitForTermination()

@@ -14,10 +14,12 @@ final class Bench {
     private(set) var store: JobStore
     private(set) var scheduler: Scheduler
     private var settings: Scheduler.Settings
+    private let log: ServiceLog
 
     init(
         slots: Int = 2,
         cores: [Int] = [0, 1],
+        log: ServiceLog = .silent,
         _ change: (inout Scheduler.Settings) -> Void = { _ in },
     ) throws {
         service = try FakeService()
@@ -33,7 +35,8 @@ final class Bench {
         settings.graceSeconds = 5
         settings.backoff = Backoff(base: 0.05)
         change(&settings)
-        scheduler = Scheduler(store: store, settings: settings)
+        self.log = log
+        scheduler = Scheduler(store: store, settings: settings, log: log)
     }
 
     deinit {
@@ -49,7 +52,7 @@ final class Bench {
     func restart(whileDown: () throws -> Void = {}) throws {
         scheduler.detach()
         try whileDown()
-        scheduler = Scheduler(store: store, settings: settings)
+        scheduler = Scheduler(store: store, settings: settings, log: log)
         try scheduler.start()
     }
 

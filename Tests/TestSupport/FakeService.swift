@@ -106,3 +106,13 @@ package func eventually(
     }
     return true
 }
+
+/// Overwrites the first page of a database that nobody has open, from byte `start` on.
+///
+/// - Parameter page: counted from 1.
+package func damage(page: Int, of path: String, pageSize: Int = 4096, from start: Int = 0) throws {
+    let file = try FileHandle(forUpdating: URL(filePath: path))
+    defer { try? file.close() }
+    try file.seek(toOffset: UInt64((page - 1) * pageSize + start))
+    try file.write(contentsOf: Data(repeating: 0xa5, count: pageSize - start))
+}

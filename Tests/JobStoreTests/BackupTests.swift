@@ -22,6 +22,7 @@ import Testing
     private func work(_ store: JobStore, events: Int = 10) throws -> Job {
         let job = try startedJob(store, kind: .supernetPretrain)
         let run = store.runDirectory(of: job.id)
+        try Files.makeFolder(run.path)
         let epoch = try run.claimEpoch()
         let path = "epoch-1/checkpoints/a.safetensors"
         let weights = Data((0..<5000).map { UInt8(truncatingIfNeeded: $0) })

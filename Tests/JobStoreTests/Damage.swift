@@ -7,7 +7,16 @@ import Testing
 
 /// Overwrites the first page of a table in the database of `folder`, which nobody has open.
 func damage(table: String, in folder: String) throws {
-    let queue = try DatabaseQueue(path: folder + "/detnas.db")
+    let path = folder + "/detnas.db"
+    // One file that holds everything: a log beside it would cover up the damage.
+    var queue = try DatabaseQueue(path: path)
+    try queue.vacuum(into: path + ".whole")
+    try queue.close()
+    for ending in ["", "-wal", "-shm"] {
+        try? FileManager.default.removeItem(atPath: path + ending)
+    }
+    try FileManager.default.moveItem(atPath: path + ".whole", toPath: path)
+    queue = try DatabaseQueue(path: path)
     let page = try queue.read {
         try Int.fetchOne(
             $0,
@@ -15,7 +24,6 @@ func damage(table: String, in folder: String) throws {
             arguments: [table],
         )
     }
-    // With it goes the log beside the file.
     try queue.close()
-    try damage(page: #require(page), of: folder + "/detnas.db")
+    try damage(page: #require(page), of: path)
 }

@@ -130,6 +130,10 @@ final class EventFeed: @unchecked Sendable {
             }
             if !text.isEmpty { send(text) }
             let isWhole = events.count < EventFeed.pageSize
+            // A checkpoint of a job that has ended may be deleted later.
+            if isWhole, events.last?.type == EventType.checkpointDeleted {
+                hasEnded = try store.job(job)?.state.isTerminal ?? true
+            }
             if hasEnded || rest == 0 || (isWhole && !follows) {
                 stream.end()
                 finish()

@@ -38,7 +38,8 @@ extension Service {
                 ),
                 "memory": memory(), "disk": disk(), "datasetRoots": .array(roots),
                 "limits": [
-                    "bodyBytes": .int(limits.bodyBytes), "queuedJobs": .int(limits.queuedJobs),
+                    "bodyBytes": .int(limits.bodyBytes), "uploadBytes": .int(limits.uploadBytes),
+                    "queuedJobs": .int(limits.queuedJobs),
                     "pipelineSteps": .int(PipelineRequest.stepLimit),
                     "waitSeconds": 300, "pageElements": 500,
                 ],
@@ -59,12 +60,18 @@ extension Service {
         return .object(found)
     }
 
+    /// Of the file system that the data directory is on; nil where it does not tell.
+    func freeBytes() -> Int? {
+        let found = try? FileManager.default.attributesOfFileSystem(forPath: store.folder)
+        return (found?[.systemFreeSize] as? NSNumber)?.intValue
+    }
+
     /// Of the file system that the data directory is on.
     private func disk() -> JSONValue {
         let found = try? FileManager.default.attributesOfFileSystem(forPath: store.folder)
         return [
             "totalBytes": .optional((found?[.systemSize] as? NSNumber)?.intValue),
-            "freeBytes": .optional((found?[.systemFreeSize] as? NSNumber)?.intValue),
+            "freeBytes": .optional(freeBytes()),
         ]
     }
 }

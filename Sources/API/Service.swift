@@ -14,6 +14,9 @@ package final class Service: Sendable {
     /// What is allowed, and how often a quiet stream says that it lives. Shown by `GET /v1/system`.
     package struct Limits: Sendable {
         package var bodyBytes = 1 << 20
+        package var uploadBytes = 64 << 30
+        /// What an upload must leave free on the disk.
+        package var diskReserveBytes = 1 << 30
         package var queuedJobs = 1000
         package var heartbeatSeconds = 15.0
 
@@ -30,6 +33,10 @@ package final class Service: Sendable {
     let startedAt = Date()
     /// Serial queues for those who wait: as many as may read the store at once.
     private let waiting = (0..<2).map { DispatchQueue(label: "api-wait-\($0)") }
+    /// For those whose files take their time to be read.
+    let reading = DispatchQueue(label: "api-read")
+    /// For those whose files take their time to be kept; one at a time.
+    let keeping = DispatchQueue(label: "api-keep")
 
     package init(
         scheduler: Scheduler,
@@ -72,6 +79,23 @@ package final class Service: Sendable {
         }
     }
 
+    /// Answers when `work` is done, which may take its time, on `queue`.
+    func later(
+        on queue: DispatchQueue,
+        _ request: HTTPRequest,
+        _ work: @escaping @Sendable () throws -> HTTPResponse,
+    ) -> HTTPReply {
+        .later { responder in
+            queue.async {
+                do {
+                    responder.respond(try work())
+                } catch {
+                    responder.respond(self.response(to: error, request))
+                }
+            }
+        }
+    }
+
     func response(to error: any Error, _ request: HTTPRequest) -> HTTPResponse {
         problem(of: error, request).response(to: request)
     }
@@ -95,14 +119,14 @@ package final class Service: Sendable {
                     "allowed": .array(from.successors.map { .string($0.rawValue) }),
                 ],
             )
+        case StoreError.noSuchCheckpoint(let id):
+            return .notFound("checkpoint", id)
+        case StoreError.noSuchUpload(let id):
+            return .notFound("upload", id)
         case let error as DatabaseError where error.resultCode == .SQLITE_FULL:
-            log(.error, "the disk is full", ["request": request.id])
-            return Problem(
-                507,
-                "disk_full",
-                "The disk is full",
-                "nothing was stored; try again when there is room",
-            )
+            return diskFull(request)
+        case let error as FileError where error.isDiskFull:
+            return diskFull(request)
         default:
             // The words stay in the log: they may tell of paths.
             log(.error, "request failed", ["request": request.id, "error": "\(error)"])
@@ -118,6 +142,16 @@ package final class Service: Sendable {
 
 // Reading requests, writing answers
 extension Service {
+    private func diskFull(_ request: HTTPRequest) -> Problem {
+        log(.error, "the disk is full", ["request": request.id])
+        return Problem(
+            507,
+            "disk_full",
+            "The disk is full",
+            "nothing was stored; try again when there is room",
+        )
+    }
+
     /// The JSON body.
     /// - Throws: `Problem` when it is none; the place is told.
     func body(_ request: HTTPRequest) throws -> JSONValue {

@@ -48,8 +48,9 @@ extension JobStore {
         if !keepsFiles { try? FileManager.default.removeItem(atPath: runDirectory(of: id).path) }
     }
 
-    /// Removes the folders of deleted jobs that are still there.
+    /// Removes the folders of deleted jobs, and the files of uploads and imports that came to nothing.
     package func removeLeftovers() throws {
+        try removeUnknownFiles()
         let ids = try database.read { db in
             try String.fetchAll(
                 db,

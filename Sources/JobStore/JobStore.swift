@@ -12,6 +12,10 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
     case noSuchJob(JobID)
     /// A request of this name was taken already.
     case repeatedRequest(String)
+    case noSuchCheckpoint(String)
+    case noSuchUpload(String)
+    /// Unfinished jobs need the checkpoint.
+    case referenced([Referrer])
 
     package var description: String {
         switch self {
@@ -22,6 +26,12 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
             "there is no job \(id)"
         case .repeatedRequest(let key):
             "a request with the key \(key) was taken before"
+        case .noSuchCheckpoint(let id):
+            "there is no checkpoint \(id)"
+        case .noSuchUpload(let id):
+            "there is no upload \(id)"
+        case .referenced(let by):
+            "needed by " + by.map(\.description).joined(separator: ", ")
         }
     }
 }
@@ -39,7 +49,7 @@ package final class JobStore: Sendable {
     /// - Throws: `StoreError.inUse` when another server has it open.
     package init(folder: String) throws {
         self.folder = folder
-        try Files.makeFolder(folder)
+        try Files.makeFolder(folder + "/uploads")
         lock = try JobStore.takeLock(folder)
         do {
             var configuration = Configuration()

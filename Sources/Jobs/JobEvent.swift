@@ -54,6 +54,7 @@ package enum EventType {
     package static let metric = "metric"
     package static let evaluation = "evaluation"
     package static let checkpoint = "checkpoint.created"
+    package static let checkpointDeleted = "checkpoint.deleted"
     package static let candidate = "candidate.evaluated"
     package static let generation = "generation.finished"
     package static let warning = "warning"

@@ -21,7 +21,10 @@ import Testing
             "GET /v1/jobs/{id}/generations", "GET /v1/jobs/{id}/pareto",
             "GET /v1/jobs/{id}/files", "GET /v1/jobs/{id}/files/{name}",
             "GET /v1/pipelines/{id}", "GET /v1/checkpoints", "GET /v1/checkpoints/{id}",
-            "GET /v1/checkpoints/{id}/content", "GET /v1/search-spaces",
+            "GET /v1/checkpoints/{id}/content", "POST /v1/checkpoints/{id}/verify",
+            "GET /v1/jobs/{id}/checkpoints/latest", "GET /v1/jobs/{id}/checkpoints/latest/content",
+            "GET /v1/jobs/{id}/checkpoints/best", "GET /v1/jobs/{id}/checkpoints/best/content",
+            "GET /v1/uploads", "GET /v1/uploads/{id}", "GET /v1/search-spaces",
             "GET /v1/search-spaces/{name}", "GET /v1/search-spaces/{name}/sample",
             "GET /v1/architectures", "GET /v1/architectures/compare",
             "POST /v1/architectures/validate", "GET /v1/architectures/{hash}",
@@ -29,12 +32,13 @@ import Testing
         ],
         "submit": [
             "POST /v1/jobs", "POST /v1/pipelines", "POST /v1/architectures/{hash}/retrain",
-            "POST /v1/architectures/{hash}/evaluate",
+            "POST /v1/architectures/{hash}/evaluate", "POST /v1/checkpoints", "POST /v1/uploads",
+            "PUT /v1/uploads/{id}", "DELETE /v1/uploads/{id}",
         ],
         "manage": [
             "POST /v1/jobs/{id}/cancel", "PATCH /v1/jobs/{id}", "DELETE /v1/jobs/{id}",
             "POST /v1/jobs/{id}/pause", "POST /v1/jobs/{id}/resume", "POST /v1/jobs/{id}/retry",
-            "POST /v1/jobs/{id}/checkpoint",
+            "POST /v1/jobs/{id}/checkpoint", "DELETE /v1/checkpoints/{id}",
         ],
         "admin": [
             "POST /v1/system/workers/{core}/drain", "POST /v1/system/workers/{core}/enable",

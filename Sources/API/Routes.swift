@@ -83,9 +83,22 @@ extension Service {
             route("GET", "/v1/job-kinds", for: .read, listKinds),
             route("GET", "/v1/job-kinds/{kind}", for: .read, getKind),
 
+            route("GET", "/v1/jobs/{id}/checkpoints/latest", for: .read, latestCheckpoint),
+            route("GET", "/v1/jobs/{id}/checkpoints/latest/content", for: .read, latestContent),
+            route("GET", "/v1/jobs/{id}/checkpoints/best", for: .read, bestCheckpoint),
+            route("GET", "/v1/jobs/{id}/checkpoints/best/content", for: .read, bestContent),
             route("GET", "/v1/checkpoints", for: .read, listCheckpoints),
+            route("POST", "/v1/checkpoints", bodyLimit: body, for: .submit, importCheckpoint),
             route("GET", "/v1/checkpoints/{id}", for: .read, getCheckpoint),
+            route("DELETE", "/v1/checkpoints/{id}", for: .manage, deleteCheckpoint),
             route("GET", "/v1/checkpoints/{id}/content", for: .read, getCheckpointContent),
+            route("POST", "/v1/checkpoints/{id}/verify", for: .read, verifyCheckpoint),
+
+            route("POST", "/v1/uploads", bodyLimit: body, for: .submit, announceUpload),
+            route("GET", "/v1/uploads", for: .read, listUploads),
+            route("GET", "/v1/uploads/{id}", for: .read, getUpload),
+            storingRoute("PUT", "/v1/uploads/{id}", for: .submit, admit: admitUpload, putUpload),
+            route("DELETE", "/v1/uploads/{id}", for: .submit, deleteUpload),
 
             route("GET", "/v1/auth/whoami", for: nil, whoAmI),
             route("GET", "/v1/auth/tokens", for: .admin, listTokens),

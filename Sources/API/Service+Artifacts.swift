@@ -1,4 +1,4 @@
-// What jobs leave behind: checkpoints and architectures.
+// What jobs leave behind beside checkpoints: architectures; and how any file is answered.
 
 internal import Configs
 internal import Foundation
@@ -8,48 +8,12 @@ internal import Jobs
 internal import SearchSpaces
 
 extension Service {
-    @Sendable func listCheckpoints(_ request: HTTPRequest) throws -> HTTPReply {
-        let query = try Query(request, allowed: ["job", "kind", "limit", "after"])
-        let kind = try query.choice("kind", CheckpointKind.self)?.rawValue
-        let found = try store.checkpoints(
-            of: jobFilter(query),
-            kind: kind,
-            after: query.cursor(),
-            limit: query.limit(),
-        )
-        return .now(page(found, of: request, \.view))
-    }
-
-    @Sendable func getCheckpoint(_ request: HTTPRequest) throws -> HTTPReply {
-        _ = try Query(request, allowed: [])
-        return .now(json(try checkpoint(request).view))
-    }
-
-    /// The file, named by its content: the ETag is its SHA-256, so a download that was cut goes on by Range and If-Range.
-    @Sendable func getCheckpointContent(_ request: HTTPRequest) throws -> HTTPReply {
-        _ = try Query(request, allowed: [])
-        let found = try checkpoint(request)
-        return .now(
-            try content(
-                Stored(
-                    what: found.id,
-                    job: found.job,
-                    path: found.path,
-                    sha256: found.sha256,
-                    bytes: found.bytes,
-                ),
-                named: "\(found.kind)-\(found.name).safetensors",
-                type: "application/octet-stream",
-            )
-        )
-    }
-
-    /// A file of a run directory, as it was when it was made.
+    /// A file of the data directory, as it was when it was made.
     struct Stored {
         /// For messages.
         let what: String
-        let job: JobID
-        let path: String
+        /// Absolute; nil for one that would lie outside its folder.
+        let path: String?
         let sha256: String
         let bytes: Int
     }
@@ -61,7 +25,7 @@ extension Service {
         type: String,
         inline: Bool = false,
     ) throws -> HTTPResponse {
-        guard let path = store.runDirectory(of: file.job).resolve(file.path),
+        guard let path = file.path,
             let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int
         else {
             throw Problem(
@@ -144,14 +108,6 @@ extension Service {
         return .now(HTTPResponse(status: 200, headers: fields, body: .bytes(content)))
     }
 
-    private func checkpoint(_ request: HTTPRequest) throws -> Checkpoint {
-        let id = request.parameters["id"] ?? ""
-        guard let found = try store.checkpoint(id) else {
-            throw Problem.notFound("checkpoint", id)
-        }
-        return found
-    }
-
     private func architecture(_ request: HTTPRequest) throws -> StoredArchitecture {
         let hash = request.parameters["hash"] ?? ""
         guard let found = try store.architecture(hash) else {
@@ -160,7 +116,7 @@ extension Service {
         return found
     }
 
-    private func jobFilter(_ query: Query) throws -> JobID? {
+    func jobFilter(_ query: Query) throws -> JobID? {
         guard let text = query["job"] else { return nil }
         guard let id = JobID(rawValue: text) else {
             throw Problem.badQuery("job", text, allowed: "the id of a job")
@@ -169,7 +125,7 @@ extension Service {
         return id
     }
 
-    private func base64(hex: String) -> String {
+    func base64(hex: String) -> String {
         var bytes = Data()
         var rest = hex[...]
         while rest.count >= 2, let byte = UInt8(rest.prefix(2), radix: 16) {

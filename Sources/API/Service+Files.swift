@@ -35,8 +35,7 @@ extension Service {
             try content(
                 Stored(
                     what: "\(job.id), \(file.name),",
-                    job: job.id,
-                    path: file.path,
+                    path: store.runDirectory(of: job.id).resolve(file.path),
                     sha256: file.sha256,
                     bytes: file.bytes,
                 ),

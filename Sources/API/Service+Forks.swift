@@ -42,7 +42,7 @@ extension Service {
     /// A checkpoint that the training of another job can go on from: not a final one, which has no optimizer state.
     private func checkpoint(_ id: String, of pattern: Job) throws -> InputCheckpoint {
         guard let found = try store.checkpoint(id), found.job == pattern.id, !found.final,
-            let path = store.runDirectory(of: found.job).resolve(found.path)
+            let path = store.path(of: found)
         else {
             throw Violations([
                 Violation(

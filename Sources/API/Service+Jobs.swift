@@ -214,7 +214,7 @@ extension Service {
 }
 
 /// Up until it is lowered.
-private final class Flag: Sendable {
+final class Flag: Sendable {
     private let state = Atomic(true)
 
     var isUp: Bool { state.load(ordering: .relaxed) }

@@ -217,7 +217,50 @@ struct ProblemPage {
             "Use a new key for a new request; repeat a request byte for byte.",
         ),
 
+        ProblemPage(
+            "digest_mismatch",
+            "422",
+            "The content that came has another digest than was told; nothing of it was kept.",
+            "Send it again; if it comes wrong again, compute the digest anew.",
+        ),
+        ProblemPage(
+            "size_mismatch",
+            "422",
+            "The content that came is shorter or longer than was announced; nothing of it was kept.",
+            "Send it again, or announce it anew.",
+        ),
+
         // What is asked for cannot be now
+        ProblemPage(
+            "no_checkpoint",
+            "404",
+            "The job has no checkpoint: the detail says why.",
+            "Wait until it has written one, or ask for one: POST /v1/jobs/ID/checkpoint.",
+        ),
+        ProblemPage(
+            "already_stored",
+            "409",
+            "The upload has its content already; what is stored does not change.",
+            "Announce another upload.",
+        ),
+        ProblemPage(
+            "digest_conflict",
+            "409",
+            "The request and the announcement of the upload name different digests.",
+            "Announce it anew with the right one.",
+        ),
+        ProblemPage(
+            "size_conflict",
+            "409",
+            "The request and the announcement of the upload name different sizes.",
+            "Announce it anew with the right one.",
+        ),
+        ProblemPage(
+            "too_many_uploads",
+            "429",
+            "As many uploads lie here as the server keeps.",
+            "Use or delete some.",
+        ),
         ProblemPage(
             "invalid_transition",
             "409",
@@ -323,6 +366,12 @@ struct ProblemPage {
             "507",
             "There is no room left where the data directory is; nothing was stored.",
             "Make room, then send the request again.",
+        ),
+        ProblemPage(
+            "not_stored",
+            "507",
+            "The content came, but cannot be kept: the detail says why.",
+            "Make room where the data directory is, then send it again.",
         ),
         ProblemPage(
             "body_not_stored",

@@ -55,6 +55,8 @@ extension Service {
         if let found = try store.pipeline(id) {
             return json(view(found.pipeline, found.jobs), status: 201, fields)
         }
+        if let found = try store.checkpoint(id) { return json(found.view, status: 201, fields) }
+        if let found = try store.upload(id) { return json(found.view, status: 201, fields) }
         throw Problem(
             410,
             "gone",

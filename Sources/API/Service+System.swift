@@ -39,7 +39,8 @@ extension Service {
                 "lastEvent": .int(try store.lastOfFeed()), "memory": memory(), "disk": disk(),
                 "datasetRoots": .array(roots),
                 "limits": [
-                    "bodyBytes": .int(limits.bodyBytes), "queuedJobs": .int(limits.queuedJobs),
+                    "bodyBytes": .int(limits.bodyBytes), "uploadBytes": .int(limits.uploadBytes),
+                    "queuedJobs": .int(limits.queuedJobs),
                     "pipelineSteps": .int(PipelineRequest.stepLimit),
                     "waitSeconds": 300, "pageElements": 500,
                     "requestsPerSecond": .int(access.requestsPerSecond),

@@ -161,20 +161,32 @@ extension Service {
         return try onlyField(
             "from",
             of: request,
-            allowed: "\"latest\", \"start\", or the id of a checkpoint of this job",
+            allowed:
+                "\"latest\", \"start\", or the id of a checkpoint of this job, or of an imported one of"
+                + " the kind, space and shuffle method that it makes",
         ) { value in
             switch value {
             case "latest": return .latest
             case "start": return .start
             default:
-                guard let found = try value.string.flatMap(store.checkpoint), found.job == job.id,
-                    let path = store.runDirectory(of: found.job).resolve(found.path)
+                guard let found = try value.string.flatMap(store.checkpoint),
+                    found.job == job.id || isGoOn(from: found, job),
+                    let path = store.path(of: found)
                 else { return nil }
                 return .checkpoint(
                     InputCheckpoint(path: path, sha256: found.sha256, kind: found.kind)
                 )
             }
         } ?? .latest
+    }
+
+    /// Whether an imported checkpoint can be one of the job's.
+    private func isGoOn(from checkpoint: Checkpoint, _ job: Job) -> Bool {
+        guard checkpoint.job == nil, checkpoint.spaceValue == job.space,
+            checkpoint.shuffle == job.shuffle,
+            case .success(let spec) = JobSpec.resolve(kind: job.kind, job.spec)
+        else { return false }
+        return spec.checkpointKinds.contains { $0.rawValue == checkpoint.kind }
     }
 
     private func told(_ request: HTTPRequest, _ what: String, _ job: Job) {

@@ -13,6 +13,7 @@ package final class Service: Sendable {
     /// What is allowed, and how often a quiet stream says that it lives. Shown by `GET /v1/system`.
     package struct Limits: Sendable {
         package var bodyBytes = 1 << 20
+        package var uploadBytes = 64 << 30
         package var queuedJobs = 1000
         package var heartbeatSeconds = 15.0
 
@@ -29,6 +30,10 @@ package final class Service: Sendable {
     let startedAt = Date()
     /// Serial queues for those who wait: as many as may read the store at once.
     private let waiting = (0..<2).map { DispatchQueue(label: "api-wait-\($0)") }
+    /// For those whose files take their time to be read.
+    let reading = DispatchQueue(label: "api-read")
+    /// For those whose files take their time to be kept; one at a time.
+    let keeping = DispatchQueue(label: "api-keep")
 
     package init(
         scheduler: Scheduler,
@@ -86,6 +91,23 @@ package final class Service: Sendable {
         if let room = scheduler.room(), room.isShort { throw Problem.diskReserve(room, 507) }
     }
 
+    /// Answers when `work` is done, which may take its time, on `queue`.
+    func later(
+        on queue: DispatchQueue,
+        _ request: HTTPRequest,
+        _ work: @escaping @Sendable () throws -> HTTPResponse,
+    ) -> HTTPReply {
+        .later { responder in
+            queue.async {
+                do {
+                    responder.respond(try work())
+                } catch {
+                    responder.respond(self.response(to: error, request))
+                }
+            }
+        }
+    }
+
     func response(to error: any Error, _ request: HTTPRequest) -> HTTPResponse {
         problem(of: error, request).response(to: request)
     }
@@ -109,6 +131,10 @@ package final class Service: Sendable {
                     "allowed": .array(from.successors.map { .string($0.rawValue) }),
                 ],
             )
+        case StoreError.noSuchCheckpoint(let id):
+            return .notFound("checkpoint", id)
+        case StoreError.noSuchUpload(let id):
+            return .notFound("upload", id)
         default:
             break
         }

@@ -107,15 +107,27 @@ extension JobEvent {
 
 extension Checkpoint {
     var view: JSONValue {
-        [
-            "id": .string(id), "job": .string(job.rawValue), "name": .string(name),
+        var links: [String: JSONValue] = [
+            "self": .string("/v1/checkpoints/\(id)"),
+            "content": .string("/v1/checkpoints/\(id)/content"),
+        ]
+        links["job"] = job.map { .string("/v1/jobs/\($0)") }
+        return [
+            "id": .string(id), "job": .optional(job?.rawValue), "name": .string(name),
             "kind": .string(kind), "step": .int(step), "sha256": .string(sha256),
             "bytes": .int(bytes), "final": .bool(final), "createdAt": .string(createdAt),
-            "links": [
-                "self": .string("/v1/checkpoints/\(id)"),
-                "content": .string("/v1/checkpoints/\(id)/content"),
-                "job": .string("/v1/jobs/\(job)"),
-            ],
+            "links": .object(links),
+        ]
+    }
+}
+
+extension Upload {
+    var view: JSONValue {
+        [
+            "id": .string(id), "name": .string(name),
+            "state": storedAt == nil ? "waiting" : "stored", "bytes": .optional(bytes),
+            "sha256": .optional(sha256), "createdAt": .string(createdAt),
+            "storedAt": .optional(storedAt), "links": ["self": .string("/v1/uploads/\(id)")],
         ]
     }
 }

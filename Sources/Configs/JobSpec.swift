@@ -80,6 +80,13 @@ extension JobSpec {
         }
     }
 
+    /// The kinds of the checkpoints that the job writes on its way, its stages' included.
+    package var checkpointKinds: [CheckpointKind] {
+        let own = checkpointKind.map { [$0] } ?? []
+        guard case .retrain(let config) = self, config.classification != nil else { return own }
+        return own == [.subnet] ? own : own + [.subnet]
+    }
+
     /// The kind of the checkpoint that the job leaves; nil where it leaves none.
     package var checkpointKind: CheckpointKind? {
         switch self {

@@ -7,6 +7,7 @@ final class Connection {
     enum Phase {
         case handshake  // TLS is being agreed on
         case head  // between requests, or amid the head of one
+        case admitting  // the route is asked whether the body may come; nothing is read meanwhile
         case body
         case storing  // a piece of the body is on its way to the disk; nothing is read meanwhile
         case handling  // the handler has the request
@@ -80,7 +81,7 @@ final class Connection {
         case .replying: return isWaitingForFile ? left : out | left
         case .streaming: return isStalled ? out | left : left
         case .lingering: return Readiness.input | (owesFinish ? out : 0)
-        case .storing, .closed: return 0
+        case .admitting, .storing, .closed: return 0
         }
     }
 
@@ -118,6 +119,7 @@ final class Connection {
             return close()
         case .fileIsWarm: isWaitingForFile = false
         case .stored(_, let result): stored(result)
+        case .admitted(_, let refusal): admitted(refusal)
         case .drain: drain()
         }
         advance()
@@ -210,7 +212,7 @@ final class Connection {
         case .handling where isDeferred, .streaming: close()
         case .handling, .replying: peerIsDone = true
         // Reading tells.
-        case .handshake, .head, .body, .storing, .lingering, .closed: break
+        case .handshake, .head, .admitting, .body, .storing, .lingering, .closed: break
         }
     }
 
@@ -226,7 +228,7 @@ final class Connection {
         case .body: readBody()
         case .replying, .streaming: send()
         case .lingering where owesFinish: tellEnd()
-        case .handshake, .storing, .handling, .lingering, .closed: false
+        case .handshake, .admitting, .storing, .handling, .lingering, .closed: false
         }
     }
 
@@ -294,19 +296,22 @@ final class Connection {
         case .found(let route, let parameters):
             current?.route = route
             current?.parameters = parameters
-            let reader = try BodyReader(
+            reader = try BodyReader(
                 head.framing,
                 limit: route.bodyLimit,
                 limits: service.configuration.limits,
             )
-            spool = route.bodyFolder.map(Spool.init(in:))
-            if head.expectsContinue, !reader.isWhole, inbox.isEmpty {
-                outbox.append(Data("HTTP/1.1 100 Continue\r\n\r\n".utf8))
-            }
-            self.reader = reader
-            phase = .body
-            arm(service.configuration.deadlines.body)
+            if let admit = route.admit { ask(admit) } else { awaitBody() }
         }
+    }
+
+    func awaitBody() {
+        spool = current?.route?.bodyFolder.map(Spool.init(in:))
+        if current?.head?.expectsContinue == true, reader?.isWhole == false, inbox.isEmpty {
+            outbox.append(Data("HTTP/1.1 100 Continue\r\n\r\n".utf8))
+        }
+        phase = .body
+        arm(service.configuration.deadlines.body)
     }
 
     private func answerOptions(_ allowed: [String], _ head: RequestHead) {
@@ -341,26 +346,30 @@ final class Connection {
     private static let piece = 1 << 20
 
     func handle(_ body: Data, _ upload: HTTPUpload? = nil) {
-        guard let asked = current?.asked, let head = current?.head, let route = current?.route
+        guard let asked = current?.asked, let route = current?.route,
+            let request = request(body, upload)
         else { return close() }
         let exchange = Exchange(asked, connection: token, service: service)
         current?.exchange = exchange
         isDeferred = false
         phase = .handling
         deadline = .max
-        exchange.start(
-            route.handle,
-            HTTPRequest(
-                method: head.method,
-                path: head.target.path,
-                parameters: current?.parameters ?? [:],
-                query: head.target.query,
-                headers: head.headers,
-                body: body,
-                upload: upload,
-                id: asked.id,
-                peer: peer,
-            ),
+        exchange.start(route.handle, request)
+    }
+
+    /// What a handler gets of the request at hand.
+    func request(_ body: Data, _ upload: HTTPUpload?) -> HTTPRequest? {
+        guard let current, let head = current.head else { return nil }
+        return HTTPRequest(
+            method: head.method,
+            path: head.target.path,
+            parameters: current.parameters,
+            query: head.target.query,
+            headers: head.headers,
+            body: body,
+            upload: upload,
+            id: current.asked.id,
+            peer: peer,
         )
     }
 

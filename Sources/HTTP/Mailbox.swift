@@ -17,6 +17,8 @@ enum Order: Sendable {
     case fileIsWarm(connection: UInt64)
     /// A piece of a body is in its file; after the last one, here it is whole.
     case stored(connection: UInt64, Result<HTTPUpload?, HTTPUploadError>)
+    /// Whether a body may come; a reply refuses it.
+    case admitted(connection: UInt64, refusal: Reply?)
     /// Finish what runs, until the time (monotonic, in nanoseconds) at the latest.
     case drain(until: UInt64)
 }

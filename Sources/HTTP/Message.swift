@@ -163,6 +163,8 @@ package struct HTTPRoute: Sendable {
     package var bodyLimit: Int
     /// Where bodies are stored as they come, for those too large for memory; nil: they are not.
     package var bodyFolder: String?
+    /// Asked before a byte of a body that is stored is read; what it answers refuses the request.
+    package var admit: (@Sendable (HTTPRequest) -> HTTPResponse?)?
     package var handle: @Sendable (HTTPRequest) -> HTTPReply
 
     package init(
@@ -170,12 +172,14 @@ package struct HTTPRoute: Sendable {
         _ pattern: String,
         bodyLimit: Int = 0,
         bodyFolder: String? = nil,
+        admit: (@Sendable (HTTPRequest) -> HTTPResponse?)? = nil,
         handle: @escaping @Sendable (HTTPRequest) -> HTTPReply,
     ) {
         self.method = method
         self.pattern = pattern
         self.bodyLimit = bodyLimit
         self.bodyFolder = bodyFolder
+        self.admit = admit
         self.handle = handle
     }
 }

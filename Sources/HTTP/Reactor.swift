@@ -199,7 +199,9 @@ final class Reactor {
             token = exchange.connection
             if connections[token] == nil { stream.clientLeft() }
         case .streamMoved(let stream), .streamOverflowed(let stream): token = stream.connection
-        case .fileIsWarm(let connection), .stored(let connection, _): token = connection
+        case .fileIsWarm(let connection), .stored(let connection, _),
+            .admitted(let connection, _):
+            token = connection
         }
         guard let connection = connections[token] else { return }
         connection.obey(order)

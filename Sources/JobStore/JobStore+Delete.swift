@@ -49,9 +49,11 @@ extension JobStore {
         if !keepsFiles { try? FileManager.default.removeItem(atPath: runDirectory(of: id).path) }
     }
 
-    /// Removes the folders of deleted jobs that are still there, and the files of checkpoints that are no more.
+    /// Removes the folders of deleted jobs, the files of checkpoints that are no more, and those of uploads and imports that
+    /// came to nothing.
     package func removeLeftovers() throws {
         try settleRemovedFiles()
+        try removeUnknownFiles()
         let ids = try database.read { db in
             try String.fetchAll(
                 db,

@@ -122,13 +122,13 @@ extension JobStore {
     /// Checkpoints, newest first.
     package func checkpoints(
         of job: JobID? = nil,
-        kind: String? = nil,
+        kinds: [CheckpointKind] = [],
         after: ListCursor? = nil,
         limit: Int,
     ) throws -> Page<Checkpoint> {
         var filter = Filter()
         if let job { filter.add("job = ?", job.rawValue) }
-        if let kind { filter.add("kind = ?", kind) }
+        filter.among("kind", kinds.map(\.rawValue))
         if let after { filter.add("number < ?", after.number) }
         return try page(
             "SELECT * FROM checkpoints \(filter.text) ORDER BY number DESC",
@@ -248,7 +248,7 @@ extension JobStore {
         }
     }
 
-    private func page<Element: FetchableRecord>(
+    func page<Element: FetchableRecord>(
         _ sql: String,
         _ filter: Filter,
         _ limit: Int,
@@ -345,7 +345,7 @@ package struct CandidateSort: Equatable, Sendable {
 }
 
 /// Conditions that must all hold.
-private struct Filter {
+struct Filter {
     private var conditions: [String] = []
     private(set) var arguments = StatementArguments()
 

@@ -18,7 +18,7 @@ extension JobStore {
 
     /// Removes the checkpoints of every job beyond its newest ones.
     ///
-    /// The final one stays, the one nearest to the best evaluation, and those that an unfinished job names.
+    /// The final one stays, the best one, and those that an unfinished job names.
     /// - Parameter usual: how many newest ones are kept of a job that does not say it itself; nil: all.
     package func removeSurplusCheckpoints(keeping usual: Int?) throws -> [Checkpoint] {
         let jobs = try database.read { db in
@@ -35,11 +35,12 @@ extension JobStore {
 
     private func removeSurplusCheckpoints(of id: JobID, keeping count: Int) throws -> [Checkpoint] {
         let run = runDirectory(of: id)
+        let best = try bestCheckpoint(of: id)?.checkpoint.number
         var renamed: [String] = []
         do {
             let surplus = try database.write { db -> [Checkpoint] in
                 guard var job = try fetch(id, db) else { return [] }
-                let (kept, surplus) = try divide(job, count, db)
+                let (kept, surplus) = try divide(job, count, best: best, db)
                 guard !surplus.isEmpty else { return [] }
                 let keptPaths = Set(kept.map(\.path))
                 for checkpoint in surplus {
@@ -55,7 +56,7 @@ extension JobStore {
                         arguments: [checkpoint.number],
                     )
                 }
-                try append(surplus.map(\.deleted), to: &job, db)
+                try append(surplus.map { $0.deleted(by: "retention") }, to: &job, db)
                 try save(&job, db)
                 return surplus
             }
@@ -72,6 +73,7 @@ extension JobStore {
     private func divide(
         _ job: Job,
         _ count: Int,
+        best: Int64?,
         _ db: Database,
     ) throws -> (kept: [Checkpoint], surplus: [Checkpoint]) {
         let all = try Checkpoint.fetchAll(
@@ -82,7 +84,6 @@ extension JobStore {
         guard all.count > count else { return (all, []) }
         let named = try namedCheckpoints(db)
         let run = runDirectory(of: job.id)
-        let best = try best(of: all, db)
         var kept: [Checkpoint] = []
         var surplus: [Checkpoint] = []
         for (index, checkpoint) in all.enumerated() {
@@ -116,27 +117,6 @@ extension JobStore {
             for case .id(let name) in spec.references.map(\.reference) { named.insert(name) }
         }
         return named
-    }
-
-    /// The number of the checkpoint whose step is nearest to that of the best evaluation: the greatest mAP, or top-1
-    /// accuracy where there is none.
-    private func best(of checkpoints: [Checkpoint], _ db: Database) throws -> Int64? {
-        guard let newest = checkpoints.first else { return nil }
-        let step = try Double.fetchOne(
-            db,
-            sql: """
-                SELECT json_extract(data, '$.step') AS step FROM events
-                WHERE job = ? AND type = 'evaluation' AND step IS NOT NULL
-                    AND COALESCE(json_extract(data, '$.map'), json_extract(data, '$.top1')) IS NOT NULL
-                ORDER BY json_extract(data, '$.map') DESC NULLS LAST,
-                    json_extract(data, '$.top1') DESC NULLS LAST, seq DESC LIMIT 1
-                """,
-            arguments: [newest.job.rawValue],
-        )
-        guard let step else { return nil }
-        return checkpoints.filter { $0.kind == newest.kind }.min {
-            (abs(Double($0.step) - step), -$0.number) < (abs(Double($1.step) - step), -$1.number)
-        }?.number
     }
 
     /// Gives files that a crash left renamed their names back, or removes them.
@@ -239,12 +219,12 @@ extension JobStore {
 
 extension Checkpoint {
     /// The event that tells that it is gone.
-    var deleted: NewEvent {
+    func deleted(by reason: String) -> NewEvent {
         NewEvent(
             EventType.checkpointDeleted,
             [
                 "id": .string(id), "name": .string(name), "kind": .string(kind),
-                "step": .int(step), "bytes": .int(bytes), "reason": "retention",
+                "step": .int(step), "bytes": .int(bytes), "reason": .string(reason),
             ],
         )
     }

@@ -19,6 +19,10 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
     case full(folder: String)
     /// The database was written by a later version.
     case tooNew(folder: String)
+    case noSuchCheckpoint(String)
+    case noSuchUpload(String)
+    /// Unfinished jobs need the checkpoint.
+    case referenced([Referrer])
 
     package var description: String {
         switch self {
@@ -41,6 +45,12 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
         case .tooNew(let folder):
             "the database \(folder)/detnas.db was written by a later version of detnas; start that"
                 + " version, or one that is newer still"
+        case .noSuchCheckpoint(let id):
+            "there is no checkpoint \(id)"
+        case .noSuchUpload(let id):
+            "there is no upload \(id)"
+        case .referenced(let by):
+            "needed by " + by.map(\.description).joined(separator: ", ")
         }
     }
 }
@@ -60,7 +70,7 @@ package final class JobStore: Sendable {
     /// - Throws: `StoreError`: `inUse` when another server has it open, others when it cannot be used.
     package init(folder: String) throws {
         self.folder = folder
-        try Files.makeFolder(folder)
+        try Files.makeFolder(folder + "/uploads")
         lock = try JobStore.takeLock(folder)
         do {
             var configuration = Configuration()

@@ -5,13 +5,15 @@ import Foundation
 import GRDB
 package import Jobs
 
-/// A checkpoint file that a job wrote. Where it lies is `path` within the job's run directory.
+/// A checkpoint file that a job wrote, or that was imported. `JobStore.path(of:)` says where it lies.
 package struct Checkpoint: Codable, Equatable, Sendable, FetchableRecord {
     package var number: Int64
     /// `ckpt_` and a ULID.
     package var id: String
-    package var job: JobID
+    /// Nil: it was imported.
+    package var job: JobID?
     package var name: String
+    /// Within the job's run directory, or within the folder of imported ones.
     package var path: String
     package var step: Int
     package var kind: String
@@ -19,6 +21,29 @@ package struct Checkpoint: Codable, Equatable, Sendable, FetchableRecord {
     package var bytes: Int
     package var final: Bool
     package var createdAt: String
+    /// Of an imported one: the JSON text of its `SearchSpace`.
+    package var space: String?
+    /// Of an imported one.
+    package var shuffle: Int?
+
+    package var spaceValue: JSONValue? {
+        space.flatMap { try? JSON.read(JSONValue.self, from: Data($0.utf8)) }
+    }
+}
+
+/// A file that a client has sent, or has said that it will send.
+package struct Upload: Codable, Equatable, Sendable, FetchableRecord {
+    package var number: Int64
+    /// `up_` and a ULID; also the name of its file.
+    package var id: String
+    /// For people.
+    package var name: String
+    /// As announced, and when it is there as found.
+    package var bytes: Int?
+    package var sha256: String?
+    package var createdAt: String
+    /// Nil until it is there, whole.
+    package var storedAt: String?
 }
 
 /// One architecture that a search has scored.

@@ -174,5 +174,45 @@ let migrations: DatabaseMigrator = {
                 """
         )
     }
+    migrator.registerMigration("uploads, and checkpoints that no job made") { db in
+        // `job` is null, `space` and `shuffle` are set for a checkpoint that was imported; `path` is then within
+        // `checkpoints/` of the data directory.
+        try db.execute(
+            sql: """
+                CREATE TABLE uploads (
+                    number INTEGER PRIMARY KEY AUTOINCREMENT,
+                    id TEXT NOT NULL UNIQUE,
+                    name TEXT NOT NULL,
+                    bytes INTEGER,
+                    sha256 TEXT,
+                    createdAt TEXT NOT NULL,
+                    storedAt TEXT
+                );
+
+                CREATE TABLE checkpointsOfAnyOrigin (
+                    number INTEGER PRIMARY KEY AUTOINCREMENT,
+                    id TEXT NOT NULL UNIQUE,
+                    job TEXT REFERENCES jobs (id),
+                    name TEXT NOT NULL,
+                    path TEXT NOT NULL,
+                    step INTEGER NOT NULL,
+                    kind TEXT NOT NULL,
+                    sha256 TEXT NOT NULL,
+                    bytes INTEGER NOT NULL,
+                    final BOOLEAN NOT NULL,
+                    createdAt TEXT NOT NULL,
+                    space TEXT,
+                    shuffle INTEGER,
+                    UNIQUE (job, path, sha256)
+                );
+                INSERT INTO checkpointsOfAnyOrigin
+                    (number, id, job, name, path, step, kind, sha256, bytes, final, createdAt)
+                SELECT number, id, job, name, path, step, kind, sha256, bytes, final, createdAt
+                FROM checkpoints;
+                DROP TABLE checkpoints;
+                ALTER TABLE checkpointsOfAnyOrigin RENAME TO checkpoints;
+                """
+        )
+    }
     return migrator
 }()

@@ -229,10 +229,10 @@ package struct Admission: Sendable {
                     )
                 )
             }
-            let maker = try store.job(found.job)
+            let maker = try found.job.flatMap(store.job)
             return Lineage(
-                space: maker?.space.flatMap(space),
-                shuffle: maker?.shuffle,
+                space: (found.spaceValue ?? maker?.space).flatMap(space),
+                shuffle: found.shuffle ?? maker?.shuffle,
                 checkpoint: CheckpointKind(rawValue: found.kind),
             )
         case (.id(let id), .architecture):

@@ -45,8 +45,10 @@ package struct Inputs {
         _ kinds: [CheckpointKind],
         for job: Job,
     ) throws -> InputCheckpoint {
-        let owner: JobID
-        let file: CheckpointFile
+        let name: String
+        let kind: String
+        let sha256: String
+        let path: String?
         switch need.reference {
         case .id(let id):
             guard let found = try store.checkpoint(id) else {
@@ -55,15 +57,8 @@ package struct Inputs {
                     message: "\(need.pointer): no checkpoint \(id)",
                 )
             }
-            owner = found.job
-            file = CheckpointFile(
-                name: found.name,
-                path: found.path,
-                kind: found.kind,
-                step: found.step,
-                sha256: found.sha256,
-                bytes: found.bytes,
-            )
+            (name, kind, sha256) = (found.name, found.kind, found.sha256)
+            path = store.path(of: found)
         case .from(let step, _):
             let maker = try maker(step, of: job)
             guard let output = maker.outputs?.checkpoint else {
@@ -72,25 +67,23 @@ package struct Inputs {
                     message: "\(need.pointer): \(step) left no checkpoint",
                 )
             }
-            owner = maker.id
-            file = output
+            (name, kind, sha256) = (output.name, output.kind, output.sha256)
+            path = store.runDirectory(of: maker.id).resolve(output.path)
         }
-        guard kinds.contains(where: { $0.rawValue == file.kind }) else {
+        guard kinds.contains(where: { $0.rawValue == kind }) else {
             let allowed = kinds.map(\.rawValue).joined(separator: ", ")
             throw InputFailure(
                 code: "bad_checkpoint",
-                message: "\(need.pointer): \(file.name) is a \(file.kind), not a \(allowed)",
+                message: "\(need.pointer): \(name) is a \(kind), not a \(allowed)",
             )
         }
-        guard let path = store.runDirectory(of: owner).resolve(file.path),
-            FileManager.default.fileExists(atPath: path)
-        else {
+        guard let path, FileManager.default.fileExists(atPath: path) else {
             throw InputFailure(
                 code: "bad_checkpoint",
-                message: "\(need.pointer): the file of \(file.name) is gone",
+                message: "\(need.pointer): the file of \(name) is gone",
             )
         }
-        return InputCheckpoint(path: path, sha256: file.sha256, kind: file.kind)
+        return InputCheckpoint(path: path, sha256: sha256, kind: kind)
     }
 
     private func architecture(_ need: ReferenceNeed, for job: Job) throws -> InputArchitecture {

@@ -25,19 +25,20 @@ struct Client {
         _ target: String,
         body: JSONValue? = nil,
         raw: String? = nil,
+        data: Data? = nil,
         _ fields: [String: String] = [:],
         until enough: ((String) -> Bool)? = nil,
     ) throws -> Answer {
         let connection = try connect()
         defer { close(connection) }
-        let content = raw ?? body?.canonical ?? ""
+        let content = data ?? Data((raw ?? body?.canonical ?? "").utf8)
         var head = "\(method) \(target) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
-        if !content.isEmpty { head += "Content-Length: \(content.utf8.count)\r\n" }
-        if !content.isEmpty, fields["Content-Type"] == nil {
+        if !content.isEmpty { head += "Content-Length: \(content.count)\r\n" }
+        if !content.isEmpty, data == nil, fields["Content-Type"] == nil {
             head += "Content-Type: application/json\r\n"
         }
         for (name, value) in fields { head += "\(name): \(value)\r\n" }
-        let bytes = Array((head + "\r\n" + content).utf8)
+        let bytes = Array((head + "\r\n").utf8) + content
         #expect(
             Foundation.send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
         )
@@ -56,6 +57,29 @@ struct Client {
         try send(method, target, body: nil, raw: nil, fields)
     }
 
+    /// Sends `text` as it is; the status line and what follows it, as far as it came within the patience.
+    func raw(_ text: String) throws -> String {
+        let connection = try connect()
+        defer { close(connection) }
+        let bytes = Array(text.utf8)
+        #expect(
+            Foundation.send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
+        )
+        var received = Data()
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while !Client.isWhole(received) {
+            let count = recv(connection, &buffer, buffer.count, 0)
+            if count <= 0 { break }
+            received.append(contentsOf: buffer[..<count])
+        }
+        return String(decoding: received, as: UTF8.self)
+    }
+
+    private static func isWhole(_ received: Data) -> Bool {
+        let answer = parse(received)
+        return answer.headers["content-length"].flatMap { Int($0) } == answer.body.count
+    }
+
     func get(_ target: String, _ fields: [String: String] = [:]) throws -> Answer {
         try send("GET", target, fields)
     }
@@ -66,7 +90,7 @@ struct Client {
         return try answer.json
     }
 
-    private func connect() throws -> Int32 {
+    func connect() throws -> Int32 {
         let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

@@ -79,6 +79,17 @@ final class TestServer: Sendable {
             HTTPRoute("POST", "/upload", bodyLimit: 30_000_000, bodyFolder: folder) { request in
                 .now(uploaded(request))
             },
+            HTTPRoute(
+                "POST",
+                "/guarded",
+                bodyLimit: 30_000_000,
+                bodyFolder: folder,
+                admit: { request in
+                    calls.append("asked \(request.body.count)")
+                    return request.query.isEmpty ? nil : HTTPResponse(status: 403)
+                },
+                handle: { .now(uploaded($0)) },
+            ),
             HTTPRoute("POST", "/plain") { _ in .now(.text("no body")) },
             HTTPRoute("GET", "/jobs/{id}") { .now(.text("job \($0.parameters["id"] ?? "?")")) },
             HTTPRoute("GET", "/jobs/latest") { _ in .now(.text("the latest")) },

@@ -111,6 +111,38 @@ extension OverASocket {
             #expect(try server.connect().get("/hello").text == "hello")
         }
 
+        @Test(arguments: Wire.allCases)
+        func `a route is asked before a byte of the body is read`(wire: Wire) throws {
+            let server = try TestServer(wire, folder: folder)
+            var client = try server.connect()
+            try client.send(
+                head("/guarded?no=1", "Expect: 100-continue\r\nContent-Length: 30000000\r\n")
+            )
+            var refusal = try client.readResponse()
+            #expect(refusal.status == 403 && refusal["connection"] == "close")
+            // The body comes nevertheless.
+            client = try server.connect()
+            try client.send(head("/guarded?no=1", "Content-Length: 3\r\n") + "abc")
+            refusal = try client.readResponse()
+            #expect(refusal.status == 403 && refusal["connection"] == "close")
+            #expect(isClean())
+            client = try server.connect()
+            try client.send(head("/guarded", "Expect: 100-continue\r\nContent-Length: 3\r\n"))
+            #expect(try client.readHead().status == 100)
+            try client.send("abc")
+            #expect(try client.readResponse().text.hasPrefix("3 ba7816bf"))
+            // Without a body the connection stays good for more.
+            try client.send(head("/guarded?no=1", "") + head("/guarded", "Content-Length: 0\r\n"))
+            #expect(try client.readResponse().status == 403)
+            #expect(try client.readResponse().text.hasPrefix("0 e3b0c442"))
+            #expect(server.calls.all == Array(repeating: "asked 0", count: 5))
+            // Too large is too large before anybody is asked.
+            try client.send(head("/guarded", "Content-Length: 30000001\r\n"))
+            #expect(try client.readResponse().status == 413)
+            #expect(server.calls.all.count == 5)
+            #expect(isClean())
+        }
+
         @Test func `a folder that is not there is a 507, and the server goes on`() throws {
             let server = try TestServer()
             let client = try server.connect()

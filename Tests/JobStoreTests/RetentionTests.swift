@@ -32,9 +32,9 @@ import Testing
         return try #require(try store.checkpoint(of: job.id, at: path))
     }
 
-    private func evaluate(_ store: JobStore, _ job: Job, step: Int, map: Double) throws {
+    private func evaluate(_ store: JobStore, _ job: Job, step: Int, top1: Double) throws {
         try store.change(job.id) { _ in
-            [NewEvent("evaluation", ["step": .int(step), "map": .double(map)])]
+            [NewEvent("evaluation", ["step": .int(step), "top1": .double(top1)])]
         }
     }
 
@@ -48,8 +48,8 @@ import Testing
             let made = try (1...9).map {
                 try checkpoint(store, job, step: $0 * 10, final: $0 == 2)
             }
-            try evaluate(store, job, step: 48, map: 0.5)
-            try evaluate(store, job, step: 90, map: 0.25)
+            try evaluate(store, job, step: 50, top1: 0.5)
+            try evaluate(store, job, step: 90, top1: 0.25)
             let spec: JSONValue = [
                 "train": ["dataset": "a", "annotations": "b.json"],
                 "checkpoint": .string(made[0].id), "training": ["steps": 1],

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import ssl
@@ -60,15 +61,18 @@ class Daemon:
 
     def start(self):
         """Starts it, again after a kill, and returns when it listens."""
-        command = [PROGRAM, str(self.folder), str(self.port)] + (self.certificate or [])
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log)
+        self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=self.log)
         (self.folder / "daemon.pid").write_text(str(self.process.pid))
         line = self.process.stdout.readline().decode()
-        if not line.startswith("listens on "):
+        found = re.search(r"listens on (?:http://127.0.0.1:)?(\d+)", line)
+        if not found:
             raise RuntimeError(f"the daemon does not start: {line or 'see ' + self.log.name}")
-        self.port = int(line.split()[-1])
+        self.port = int(found[1])
         self.started += 1
         return self
+
+    def command(self):
+        return [PROGRAM, str(self.folder), str(self.port)] + (self.certificate or [])
 
     def kill(self):
         """As a power cut would, but for its workers, which live on."""
@@ -172,6 +176,17 @@ class Daemon:
             if not page["hasMore"]:
                 return found
             after = page["nextAfter"]
+
+
+class RealDaemon(Daemon):
+    """`detnas serve`, whose workers train."""
+
+    def __init__(self, program, datasets):
+        super().__init__()
+        self.program, self.datasets = program, datasets
+
+    def command(self):
+        return [self.program, "serve", "--data", str(self.folder), "--datasets", self.datasets, "--port", str(self.port)]
 
 
 def job(seed, name=None):

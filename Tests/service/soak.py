@@ -3,6 +3,9 @@
 
     Tests/service/soak.py                1 minute
     Tests/service/soak.py --minutes 60   `make soak MINUTES=60`
+    Tests/service/soak.py --minutes 60 --detnas .build/release/detnas --datasets DIR --dataset NAME
+
+The last one is a daemon whose workers train on a set in ImageNet layout, one of them all the time.
 
 Each client reads any GET route of openapi.yaml, submits small jobs, pauses, resumes, retries, patches, cancels and deletes
 them, follows their events or leaves in the middle, and sends what is no request. The server's memory is sampled each
@@ -18,7 +21,7 @@ import statistics
 import threading
 import time
 
-from daemon import ROOT, Daemon, job
+from daemon import ROOT, Daemon, RealDaemon, job
 
 CLIENTS = 8
 JOBS = 60
@@ -53,8 +56,9 @@ def get_routes():
 class Client(threading.Thread):
     """One of the eight, with a random generator of its own; the jobs it knows are its own too."""
 
-    def __init__(self, daemon, number, end, statuses):
+    def __init__(self, daemon, number, end, statuses, make):
         super().__init__()
+        self.make = make
         self.daemon_, self.end, self.statuses = daemon, end, statuses
         self.random = random.Random(number)
         self.routes = get_routes()
@@ -99,7 +103,7 @@ class Client(threading.Thread):
     def submit(self):
         if len(self.jobs) * CLIENTS >= JOBS:
             self.remove()
-        status, made = self.send("POST", "/v1/jobs", job(self.random.choice(list(SHELLS))))
+        status, made = self.send("POST", "/v1/jobs", self.make(self.random.choice(list(SHELLS))))
         if status == 201:
             self.jobs.append(made["id"])
 
@@ -146,16 +150,34 @@ class Client(threading.Thread):
         self.send("POST", path, body, headers)
 
 
+def training(dataset, kind):
+    """What the shells do, as trainings of some seconds; 0 goes on for hours."""
+    steps, rate = {0: (1_000_000, 1e-3), 1: (1, 1e-3), 2: (50, 1e-3), 3: (20, 1e9), 4: (200, 1e-3), 5: (5, 1e-3)}[kind]
+    tiny = {"name": "tiny", "stem": 8, "lastConv": 32, "stages": [{"width": width, "blocks": 1} for width in (16, 24, 32, 48)]}
+    return {"kind": "supernet.pretrain", "seed": kind, "priority": 9 if kind == 0 else 0,
+            "spec": {"data": {"dataset": dataset, "val": None}, "space": tiny, "image": {"size": 32}, "evaluation": {"paths": 0},
+                     "training": {"steps": steps, "batch": 4, "logEverySteps": 1, "checkpoint": {"everySeconds": 5},
+                                  "optimizer": {"kind": "adamw", "learningRate": rate}}}}
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--minutes", type=float, default=1)
+    options.add_argument("--detnas", help="the real program")
+    options.add_argument("--datasets")
+    options.add_argument("--dataset", default="classification")
     options = options.parse_args()
-    statuses, memory = collections.Counter(), []
-    with Daemon() as daemon:
+    statuses, memory, make = collections.Counter(), [], job
+    if options.detnas:
+        make = lambda kind: training(options.dataset, kind)
+    with RealDaemon(options.detnas, options.datasets) if options.detnas else Daemon() as daemon:
         for seed, shell in SHELLS.items():
             daemon.behave(seed, shell)
+        if options.detnas:
+            status, made = daemon.send("POST", "/v1/jobs", training(options.dataset, 0))
+            assert status == 201, made
         end = time.monotonic() + options.minutes * 60
-        clients = [Client(daemon, number, end, statuses) for number in range(CLIENTS)]
+        clients = [Client(daemon, number, end, statuses, make) for number in range(CLIENTS)]
         for client in clients:
             client.start()
         while any(client.is_alive() for client in clients):
@@ -164,6 +186,8 @@ def main():
         faults = [client.fault for client in clients if client.fault]
         quarter = len(memory) // 4
         means = [statistics.mean(memory[n * quarter:(n + 1) * quarter]) for n in range(4)]
+        jobs = daemon.get("/v1/system")["jobs"]
+        print("jobs at the end: " + ", ".join(f"{count} {state}" for state, count in jobs.items()))
         print(f"{sum(statuses.values())} answers: " + ", ".join(f"{n} of {s}" for s, n in sorted(statuses.items())))
         print("MiB by quarter: " + ", ".join(f"{mean:.1f}" for mean in means) + f"; at most {max(memory):.1f}")
         assert not faults, [repr(fault)[:500] for fault in faults]

@@ -24,7 +24,11 @@ extension JobStore {
         let jobs = try database.read { db in
             try String.fetchAll(
                 db,
-                sql: "SELECT job FROM checkpoints GROUP BY job HAVING COUNT(*) > 1",
+                sql: """
+                    SELECT job FROM checkpoints JOIN jobs ON jobs.id = job GROUP BY job
+                    HAVING COUNT(*) > COALESCE(json_extract(document, '$.keepCheckpoints'), ?)
+                    """,
+                arguments: [usual],
             )
         }
         return try jobs.compactMap(JobID.init(rawValue:)).flatMap { id -> [Checkpoint] in
@@ -82,21 +86,17 @@ extension JobStore {
             arguments: [job.id.rawValue],
         )
         guard all.count > count else { return (all, []) }
+        let mayGo = all.dropFirst(count).filter { !$0.final && $0.number != best }
+        // Most often nothing may go, and nobody needs to be asked.
+        guard !mayGo.isEmpty else { return (all, []) }
         let named = try namedCheckpoints(db)
         let run = runDirectory(of: job.id)
-        var kept: [Checkpoint] = []
-        var surplus: [Checkpoint] = []
-        for (index, checkpoint) in all.enumerated() {
-            let isNamed =
-                named.contains(checkpoint.id)
-                || run.resolve(checkpoint.path).map(named.contains) == true
-            if index < count || checkpoint.final || checkpoint.number == best || isNamed {
-                kept.append(checkpoint)
-            } else {
-                surplus.append(checkpoint)
-            }
+        let surplus = mayGo.filter { checkpoint in
+            !named.contains(checkpoint.id)
+                && run.resolve(checkpoint.path).map(named.contains) != true
         }
-        return (kept, surplus)
+        let gone = Set(surplus.map(\.number))
+        return (all.filter { !gone.contains($0.number) }, surplus)
     }
 
     /// The ids and paths of checkpoints that unfinished jobs begin from.

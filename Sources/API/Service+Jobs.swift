@@ -20,7 +20,7 @@ extension Service {
         let isDry = try query.flag("dryRun") == true
         let isMeasured = try query.flag("measure") ?? true
         // Before anything is looked at: what was taken once may not be taken again today.
-        if !isDry, let earlier = try replay(request) { return .now(earlier) }
+        if let earlier = try replay(request, isDry: isDry) { return .now(earlier) }
         let fork = try forked(sent)
         let asked = try JobRequest.resolve(fork?.request ?? sent).get()
         var (job, lineage) = try Admission(scheduler).job(for: asked)

@@ -12,7 +12,7 @@ extension Service {
     @Sendable func submitPipeline(_ request: HTTPRequest) throws -> HTTPReply {
         let query = try Query(request, allowed: ["dryRun"])
         let isDry = try query.flag("dryRun") == true
-        if !isDry, let earlier = try replay(request) { return .now(earlier) }
+        if let earlier = try replay(request, isDry: isDry) { return .now(earlier) }
         let sent = try body(request)
         let asked = try PipelineRequest.resolve(sent).get()
         let id = "pipe_" + ULID.make()

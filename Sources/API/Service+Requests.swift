@@ -34,9 +34,12 @@ extension Service {
     }
 
     /// What the first request of this name is answered with now; nil when this is the first.
-    /// - Throws: `Problem` when that was another request.
-    func replay(_ request: HTTPRequest) throws -> HTTPResponse? {
-        guard let named = try namedRequest(request), let earlier = try store.request(named.key)
+    ///
+    /// - Parameter isDry: whether only the key is looked at.
+    /// - Throws: `Problem` when that was another request, or the key is none.
+    func replay(_ request: HTTPRequest, isDry: Bool = false) throws -> HTTPResponse? {
+        guard let named = try namedRequest(request), !isDry,
+            let earlier = try store.request(named.key)
         else { return nil }
         guard earlier.fingerprint == named.fingerprint else {
             throw Problem(

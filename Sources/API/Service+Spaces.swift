@@ -19,17 +19,20 @@ extension Service {
         let query = try Query(request, allowed: ["maxMacs", "imageSize"])
         let space = try space(request)
         let side = try query.integer("imageSize", in: 32...8192) ?? 224
-        var view = space.estimate.object ?? [:]
-        view["definition"] = try JSON.value(space)
-        if let limit = try query.integer("maxMacs", in: 0...Int.max) {
-            let table = space.costTable(height: side, width: side)
-            view["limit"] = [
-                "maxMacs": .int(limit), "imageSize": .int(side),
-                "isPossible": .bool(table.minimum <= limit), "cheapest": .int(table.minimum),
-                "share": .double(share(of: table, within: limit)),
-            ]
+        let limit = try query.integer("maxMacs", in: 0...Int.max)
+        return later(on: computing, request) {
+            var view = space.estimate.object ?? [:]
+            view["definition"] = try JSON.value(space)
+            if let limit {
+                let table = space.costTable(height: side, width: side)
+                view["limit"] = [
+                    "maxMacs": .int(limit), "imageSize": .int(side),
+                    "isPossible": .bool(table.minimum <= limit), "cheapest": .int(table.minimum),
+                    "share": .double(self.share(of: table, within: limit)),
+                ]
+            }
+            return self.json(.object(view))
         }
-        return .now(json(.object(view)))
     }
 
     /// The share of 10,000 random architectures that cost at most `limit`.
@@ -47,7 +50,7 @@ extension Service {
         let space = try space(request)
         let count = try query.integer("n", in: 1...1000) ?? 1
         let limit = try query.integer("maxMacs", in: 0...Int.max) ?? Int.max
-        var random = CounterRandom(
+        let random = CounterRandom(
             seed: UInt64(try query.integer("seed", in: 0...Int.max) ?? 0),
             stream: "sample",
         )
@@ -59,8 +62,13 @@ extension Service {
                 allowed: ">= \(table.minimum), which the cheapest architecture costs",
             )
         }
-        let sample = (0..<count).compactMap { _ in table.uniform(within: limit, using: &random) }
-        return .now(json(["data": .array(try sample.map { try view(space, $0) })]))
+        return later(on: computing, request) { [random] in
+            var random = random
+            let sample = (0..<count).compactMap { _ in
+                table.uniform(within: limit, using: &random)
+            }
+            return self.json(["data": .array(try sample.map { try self.view(space, $0) })])
+        }
     }
 
     /// Whether letters are an architecture of a space, and what it costs.

@@ -32,6 +32,8 @@ package final class Service: Sendable {
     private let waiting = (0..<2).map { DispatchQueue(label: "api-wait-\($0)") }
     /// For those whose files take their time to be read.
     let reading = DispatchQueue(label: "api-read")
+    /// For answers that are computed.
+    let computing = DispatchQueue(label: "api-compute")
     /// For those whose files take their time to be kept; one at a time.
     let keeping = DispatchQueue(label: "api-keep")
 

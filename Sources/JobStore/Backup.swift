@@ -64,6 +64,8 @@ package struct BackupReport: Equatable, Sendable {
 
 package enum Backup {
     private static let database = "detnas.db"
+    /// Of checkpoints that no job made.
+    private static let imports = "checkpoints"
 
     /// Copies the data directory `folder` into `target`, which is empty or not there yet. Checkpoints are linked where
     /// both are on one file system: nobody ever changes one.
@@ -88,6 +90,9 @@ package enum Backup {
                 files += try copyRun("runs/\(job)", from: folder, to: target)
                 report.jobs += 1
             }
+            files += try copyImports(from: folder, to: target)
+            // Uploads that nothing was made of are not copied.
+            try copy.write { try $0.execute(sql: "DELETE FROM uploads") }
             report.faults = try check(copy, against: live, files)
             try copy.close()
             files.append(try describe(database, in: target))
@@ -186,23 +191,43 @@ package enum Backup {
         from folder: String,
         to target: String,
     ) throws -> [BackupManifest.File] {
-        let (source, place) = ("\(folder)/\(run)", "\(target)/\(run)")
-        var files: [BackupManifest.File] = []
-        func take(_ path: String, links: Bool) throws {
-            let name = "\(run)/\(path)"
-            if links {
-                try Files.makeFolder(("\(place)/\(path)" as NSString).deletingLastPathComponent)
-                if link("\(source)/\(path)", "\(place)/\(path)") == 0 {
-                    return files.append(try describe(name, in: target))
-                }
-            }
-            guard let file = try copy("\(source)/\(path)", to: "\(place)/\(path)") else { return }
-            files.append(.init(path: name, sha256: file.sha256, bytes: file.bytes))
+        let source = "\(folder)/\(run)"
+        func take(_ path: String, links: Bool) throws -> BackupManifest.File? {
+            try Backup.take("\(run)/\(path)", from: folder, to: target, links: links)
         }
-        for path in paths(in: source) where !isArtifact(path) { try take(path, links: false) }
+        let first = try paths(in: source).filter { !isArtifact($0) }.compactMap {
+            try take($0, links: false)
+        }
         // Looked at again: what the copied files tell of may be newer than the first look.
-        for path in paths(in: source) where isArtifact(path) { try take(path, links: true) }
-        return files
+        return try first
+            + paths(in: source).filter(isArtifact).compactMap { try take($0, links: true) }
+    }
+
+    private static func copyImports(
+        from folder: String,
+        to target: String,
+    ) throws -> [BackupManifest.File] {
+        try paths(in: "\(folder)/\(imports)").compactMap {
+            try take("\(imports)/\($0)", from: folder, to: target, links: true)
+        }
+    }
+
+    /// Copies one file, or links it where both places are on one file system.
+    private static func take(
+        _ path: String,
+        from folder: String,
+        to target: String,
+        links: Bool,
+    ) throws -> BackupManifest.File? {
+        if links {
+            try Files.makeFolder(("\(target)/\(path)" as NSString).deletingLastPathComponent)
+            if link("\(folder)/\(path)", "\(target)/\(path)") == 0 {
+                return try describe(path, in: target)
+            }
+        }
+        return try copy("\(folder)/\(path)", to: "\(target)/\(path)").map {
+            BackupManifest.File(path: path, sha256: $0.sha256, bytes: $0.bytes)
+        }
     }
 
     /// Every whole file below `folder`, and the folders.
@@ -230,7 +255,8 @@ package enum Backup {
         }
         var faults: [String] = []
         for checkpoint in checkpoints {
-            let path = "runs/\(checkpoint.job)/\(checkpoint.path)"
+            let place = checkpoint.job.map { "runs/\($0)" } ?? imports
+            let path = "\(place)/\(checkpoint.path)"
             guard digests[path] != checkpoint.sha256 else { continue }
             let isThere = try live.read {
                 try Bool.fetchOne(

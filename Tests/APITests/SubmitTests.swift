@@ -409,6 +409,8 @@ import Testing
         #expect(try other.status == 422 && other.json["code"] == "idempotency_mismatch")
         #expect(try send(ServerBench.pretrain, "a-2").json["id"] != first.json["id"])
         #expect(try send(ServerBench.pretrain, "a b").status == 400)
+        #expect(try send(ServerBench.pretrain, "a b", to: "/v1/jobs?dryRun=true").status == 400)
+        #expect(try send(["steps": []], "a b", to: "/v1/pipelines?dryRun=true").status == 400)
         // Many at once: one job.
         let ids = Ids()
         DispatchQueue.concurrentPerform(iterations: 8) { _ in

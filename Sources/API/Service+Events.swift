@@ -82,7 +82,8 @@ extension Service {
         after: Int,
         types: [String],
     ) throws -> HTTPReply {
-        let limit = try query.limit()
+        // A stream may be asked for more.
+        let limit = min(try query.integer("limit", in: 1...Int.max) ?? 50, 500)
         if try query.flag("follow") == true {
             throw Problem.badQuery(
                 "follow",

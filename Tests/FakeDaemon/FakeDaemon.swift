@@ -38,9 +38,9 @@ import TestSupport
         }
         // All clients of a test are one peer.
         configuration.limits.connectionsPerPeer = configuration.limits.connections
-        let service = Service(scheduler: scheduler, version: "fake", log: log)
-        configuration.accessLog = { service.answered($0) }
-        let server = HTTPServer(configuration: configuration, routes: service.routes)
+        let api = Service(scheduler: scheduler, version: "fake", log: log)
+        configuration.accessLog = { api.answered($0) }
+        let server = HTTPServer(configuration: configuration, routes: api.routes)
         let listensAt = try server.start()
         try FileHandle.standardOutput.write(contentsOf: Data("listens on \(listensAt)\n".utf8))
         waitForTermination()

@@ -31,12 +31,14 @@ expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 429,
 """
 # Streams end and are read where there are jobs to read.
 PARAMETERS = {
-    "getEvents": {"follow": False},
+    "getEvents": {"follow": "false"},
+    "getAllEvents": {"follow": "false"},
     "getSeries": {"from": 0},
     "getSeriesTable": {"from": 0},
     "sampleSpace": {"maxMacs": 4_000_000_000},
 }
-JUDGED = ["submitJob", "submitPipeline", "retrainArchitecture", "evaluateArchitecture", "validateArchitecture", "retryJob"]
+JUDGED = ["submitJob", "submitPipeline", "retrainArchitecture", "evaluateArchitecture", "validateArchitecture", "retryJob",
+          "importCheckpoint", "announceUpload", "patchJob", "joinSearch"]
 
 
 def schemathesis():
@@ -68,8 +70,10 @@ def furnish(daemon):
     checkpoint = daemon.get(f"/v1/checkpoints?job={id}")["data"][0]["id"]
     return {
         "getCheckpoint": {"id": checkpoint}, "getCheckpointContent": {"id": checkpoint},
+        "verifyCheckpoint": {"id": checkpoint},
         "getFile": {"id": id, "name": "a.png"},
-        **{name: {"id": id} for name in ["getEvents", "getSeries", "getSeriesTable", "listCandidates", "getLog"]},
+        **{name: {"id": id} for name in [
+            "getEvents", "getSeries", "getSeriesTable", "listCandidates", "getLog", "getBundle", "bestCheckpoint", "latestContent"]},
     }
 
 

@@ -47,7 +47,6 @@ def main(server, pipeline, path):
             marks = [(event["data"]["step"], event["data"]["map"]) for event in told]
             score.plot(*zip(*marks), color=color, linestyle=dash, marker="o", markersize=3)
         loss.set_title(title)
-        loss.set_yscale("log")
         score.set_xlabel("step")
         score.set_ylim(bottom=0)
     rows[0][0].set_ylabel("training loss")

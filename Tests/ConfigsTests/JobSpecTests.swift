@@ -58,6 +58,28 @@ func `a resolved spec resolves to itself`(kind: JobKind) throws {
     #expect(config.space == .inline(space))
 }
 
+/// A fitness from batch-norm weights alone would always favour a block that may be left out (BN-NAS's release hard-codes
+/// around it).
+@Test func `a space of free depth, and a fitness by batch norms, are refused with what there is`()
+    throws
+{
+    let space = Samples.tiny.setting("operations", to: ["shuffle_3x3", "skip"])
+    let spec = Samples.least(.supernetPretrain).setting("space", to: space)
+    let free = #expect(throws: Violations.self) {
+        try JobSpec.resolve(kind: .supernetPretrain, spec).get()
+    }
+    #expect(free?.all.map(\.pointer) == ["/spec/space/operations/1"])
+    #expect(free?.all.first?.allowed?.contains("shuffle_7x7") == true)
+    let fitness = #expect(throws: Violations.self) {
+        try JobSpec.resolve(
+            kind: .searchEvolution,
+            Samples.least(.searchEvolution).setting("objective", to: "bn"),
+        ).get()
+    }
+    #expect(fitness?.all.map(\.pointer) == ["/spec/objective"])
+    #expect(fitness?.all.first?.allowed?.contains("\"ap50\"") == true)
+}
+
 /// What is set at a place of the fullest sample, and the violation that follows.
 struct Spoilt: Sendable, CustomTestStringConvertible {
     let kind: JobKind

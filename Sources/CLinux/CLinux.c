@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -111,3 +112,5 @@ int cl_spawn(const char *path, char *const *arguments, char *const *environment,
     posix_spawn_file_actions_destroy(&actions);
     return error;
 }
+
+int cl_limit_arenas(int count) { return mallopt(M_ARENA_MAX, count) == 1 ? 0 : EINVAL; }

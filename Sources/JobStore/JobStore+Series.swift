@@ -32,8 +32,10 @@ extension JobStore {
         stage: String? = nil,
         in steps: ClosedRange<Double> = -.infinity ... .infinity,
     ) throws -> [SeriesPoint] {
-        let rows = try database.read { db in
-            try Row.fetchAll(
+        // Row by row: a job of a million steps has as many.
+        let last = try database.read { db in
+            var last: [Double: SeriesPoint] = [:]
+            let rows = try Row.fetchCursor(
                 db,
                 sql: """
                     SELECT ts, COALESCE(json_extract(data, '$.step'),
@@ -46,11 +48,11 @@ extension JobStore {
                     """,
                 arguments: ["$.\(name)", job.rawValue, stage, stage],
             )
-        }
-        var last: [Double: SeriesPoint] = [:]
-        for row in rows {
-            let point = SeriesPoint(step: row["step"], ts: row["ts"], value: row["value"])
-            if steps.contains(point.step) { last[point.step] = point }
+            while let row = try rows.next() {
+                let point = SeriesPoint(step: row["step"], ts: row["ts"], value: row["value"])
+                if steps.contains(point.step) { last[point.step] = point }
+            }
+            return last
         }
         return last.values.sorted { $0.step < $1.step }
     }

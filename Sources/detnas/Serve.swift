@@ -2,6 +2,7 @@
 
 import API
 import ArgumentParser
+import CLinux
 import Foundation
 import HTTP
 import JobStore
@@ -130,6 +131,8 @@ struct Serve: ParsableCommand {
             }
             return root
         }
+        // A server that runs for a month shall not keep what each of its threads once needed.
+        _ = cl_limit_arenas(2)
         // Who reads the log may go away.
         signal(SIGPIPE, SIG_IGN)
         let log = ServiceLog.standardError

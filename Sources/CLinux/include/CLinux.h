@@ -1,5 +1,5 @@
-// Linux calls that Swift cannot see: CPU affinity (macros), pidfd (no libc wrapper), the start time of a
-// process, and a spawn that leaves nothing of the parent behind. Each returns 0 or an errno value.
+// Linux calls that Swift cannot see: CPU affinity and malloc's settings (macros), pidfd (no libc wrapper), the start
+// time of a process, and a spawn that leaves nothing of the parent behind. Each returns 0 or an errno value.
 #pragma once
 
 #include <stddef.h>
@@ -14,6 +14,10 @@ int cl_set_affinity(const int *cores, int count) __attribute__((warn_unused_resu
 
 /// Sets the niceness of the calling thread (on Linux each thread has its own), inherited by those it starts.
 int cl_set_nice(int nice) __attribute__((warn_unused_result));
+
+/// Lets all threads share `count` of malloc's arenas; by default each thread may keep what it once needed to itself.
+/// Called before threads are started.
+int cl_limit_arenas(int count) __attribute__((warn_unused_result));
 
 /// Opens a descriptor (close-on-exec) that becomes readable when the process ends, and that never
 /// comes to mean another process.

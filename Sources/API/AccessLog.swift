@@ -32,17 +32,10 @@ extension Service {
     /// Logs and counts an answered request.
     package func answered(_ entry: HTTPServer.AccessEntry) {
         log.access(entry)
-        let route = entry.route ?? "none"
-        store.tally.count(
-            "detnas_http_requests_total",
-            [
-                "route": route, "method": entry.route == nil ? "any" : entry.method,
-                "code": entry.status.map(String.init) ?? "none",
-            ],
-        )
-        store.tally.measure(
-            "detnas_http_request_duration_seconds",
-            ["route": route],
+        store.tally.request(
+            entry.route,
+            entry.method,
+            entry.status,
             seconds: entry.seconds,
         )
     }

@@ -36,7 +36,22 @@ package final class Tally: Sendable {
     /// The most different labels of all: a client must not be able to fill the memory.
     private static let most = 5000
 
-    private let state = Mutex<(counters: [Key: Int], histograms: [Key: Histogram])>(([:], [:]))
+    /// A request as it is counted: thousands come in a second, so that it has no dictionary of labels.
+    private struct Request: Hashable {
+        let route: String
+        let method: String
+        let code: Int
+    }
+
+    private struct State {
+        var counters: [Key: Int] = [:]
+        var histograms: [Key: Histogram] = [:]
+        var requests: [Request: Int] = [:]
+        /// By route.
+        var durations: [String: Histogram] = [:]
+    }
+
+    private let state = Mutex(State())
 
     package init() {}
 
@@ -58,8 +73,36 @@ package final class Tally: Sendable {
         }
     }
 
-    package var counters: [Key: Int] { state.withLock { $0.counters } }
-    package var histograms: [Key: Histogram] { state.withLock { $0.histograms } }
+    /// Counts an answered request. Routes and methods are few; nil stands for none.
+    package func request(_ route: String?, _ method: String, _ code: Int?, seconds: Double) {
+        let request = Request(
+            route: route ?? "none",
+            method: route == nil ? "any" : method,
+            code: code ?? 0,
+        )
+        state.withLock { state in
+            state.requests[request, default: 0] += 1
+            state.durations[request.route, default: Histogram()].add(seconds)
+        }
+    }
+
+    package var counters: [Key: Int] {
+        let (counters, requests) = state.withLock { ($0.counters, $0.requests) }
+        return requests.reduce(into: counters) { all, entry in
+            let labels = [
+                "route": entry.key.route, "method": entry.key.method, "code": "\(entry.key.code)",
+            ]
+            all[Key(name: "detnas_http_requests_total", labels: labels)] = entry.value
+        }
+    }
+
+    package var histograms: [Key: Histogram] {
+        let (histograms, durations) = state.withLock { ($0.histograms, $0.durations) }
+        return durations.reduce(into: histograms) { all, entry in
+            let labels = ["route": entry.key]
+            all[Key(name: "detnas_http_request_duration_seconds", labels: labels)] = entry.value
+        }
+    }
 
     /// Counts what an event of a job tells.
     func note(_ event: NewEvent, of job: Job) {

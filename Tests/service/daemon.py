@@ -163,7 +163,10 @@ class Daemon:
         (self.folder / f"behaviours/{seed}.sh").write_text(shell)
 
     def ended(self, id, seconds=30):
-        found = self.get(f"/v1/jobs/{id}?wait={seconds}s&until=terminal")
+        connection = self.connect(timeout=seconds + 30)
+        status, found = self.send("GET", f"/v1/jobs/{id}?wait={seconds}s&until=terminal", connection=connection)
+        connection.close()
+        assert status == 200, f"{id}: {status} {found}"
         assert found["terminal"], f"{id} is still {found['state']} {found['phase']}"
         return found
 

@@ -74,7 +74,7 @@ struct Query {
     /// Names separated by commas; nil where the parameter is missing.
     func names(_ name: String, among allowed: [String]) throws -> Set<String>? {
         guard let text = values[name] else { return nil }
-        let names = text.split(separator: ",").map(String.init)
+        let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         if let stranger = names.first(where: { !allowed.contains($0) }) {
             throw Problem.badQuery(name, stranger, allowed: allowed.joined(separator: ", "))
         }
@@ -112,7 +112,7 @@ struct Query {
         _ type: Choice.Type,
     ) throws -> [Choice] where Choice.RawValue == String {
         guard let text = values[name] else { return [] }
-        return try text.split(separator: ",").map { part in
+        return try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
             guard let choice = Choice(rawValue: String(part)) else {
                 throw Problem.badQuery(
                     name,

@@ -130,6 +130,7 @@ extension Service {
     /// The number of the last event the client has. On a reconnect the header is newer than the URL.
     /// Nil when the client does not say it.
     private func lastSeen(_ request: HTTPRequest, _ query: Query) throws -> Int? {
+        let after = try query.integer("after", in: 0...Int.max)
         if let text = request.headers["Last-Event-ID"] {
             guard let seq = Int(text), seq >= 0 else {
                 throw Problem(
@@ -141,7 +142,7 @@ extension Service {
             }
             return seq
         }
-        return try query.integer("after", in: 0...Int.max)
+        return after
     }
 
     /// - Throws: `Problem` when an event of `types` after number `seq` was dropped.

@@ -24,7 +24,7 @@ SETTINGS = """
 wait = "0.1s"
 
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 412, 429]
+expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 410, 412, 429]
 
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 429, 431]
@@ -38,7 +38,7 @@ PARAMETERS = {
     "sampleSpace": {"maxMacs": 4_000_000_000},
 }
 JUDGED = ["submitJob", "submitPipeline", "retrainArchitecture", "evaluateArchitecture", "validateArchitecture", "retryJob",
-          "importCheckpoint", "announceUpload", "patchJob", "joinSearch"]
+          "importCheckpoint", "announceUpload", "patchJob", "joinSearch", "putUpload"]
 
 
 def schemathesis():
@@ -87,7 +87,7 @@ def settings(ids):
             value = str(value).lower() if isinstance(value, (bool, int)) else f'"{value}"'
             text += f"parameters.{name} = {value}\n"
         if operation in JUDGED:
-            text += 'checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 412, 422, 429]\n'
+            text += 'checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 410, 412, 422, 429]\n'
     return text
 
 

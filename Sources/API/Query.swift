@@ -91,7 +91,7 @@ struct Query {
 
     func time(_ name: String) throws -> Date? {
         guard let text = values[name] else { return nil }
-        guard let date = Timestamp.date(text) ?? (try? Date(text, strategy: .iso8601)) else {
+        guard let date = Timestamp.anyDate(text) else {
             throw Problem.badQuery(name, text, allowed: "a time such as 2026-01-31T12:00:00Z")
         }
         return date

@@ -78,6 +78,22 @@ package enum Timestamp {
         return whole.dropLast() + "." + fraction + "Z"
     }
 
+    /// Any time of RFC 3339: with or without a fraction, in any offset, a leap second counted as the second after.
+    package static func anyDate(_ text: String) -> Date? {
+        let form =
+            /(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):(\d\d(?:\.\d{1,9})?)(?:[Zz]|([+-])(\d\d):(\d\d))/
+        guard let found = text.wholeMatch(of: form)?.output,
+            let minute = try? style.parse("\(found.1)T\(found.2):00Z"),
+            let seconds = Double(found.3), seconds < 61
+        else { return nil }
+        guard let sign = found.4, let hours = found.5.flatMap({ Double($0) }),
+            let minutes = found.6.flatMap({ Double($0) })
+        else { return minute + seconds }
+        guard hours < 24, minutes < 60 else { return nil }
+        let offset = hours * 3600 + minutes * 60
+        return minute + seconds - (sign == "-" ? -offset : offset)
+    }
+
     package static func date(_ text: String) -> Date? {
         let parts = text.split(separator: ".")
         guard parts.count == 2, parts[1].count == 4, parts[1].last == "Z",

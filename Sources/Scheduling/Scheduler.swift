@@ -53,10 +53,10 @@ package final class Scheduler: @unchecked Sendable {
     package let store: JobStore
     package let settings: Settings
     private let log: ServiceLog
-    private let control = DispatchQueue(label: "scheduler")
+    let control = DispatchQueue(label: "scheduler")
     private let retention: Retention
-    private var pool: CorePool
-    private var running: [JobID: (supervisor: Supervisor, slot: Int)] = [:]
+    private(set) var pool: CorePool
+    private(set) var running: [JobID: (supervisor: Supervisor, slot: Int)] = [:]
     private var slots: [DispatchQueue] = []
     private var isStopping = false
     private var isShortOfRoom = false
@@ -164,27 +164,6 @@ package final class Scheduler: @unchecked Sendable {
         settings.diskSpace(store.folder).map { DiskRoom($0, reserve: settings.diskReserve) }
     }
 
-    /// Which job sits on each core; nil: free.
-    package func placement() -> [(core: Int, job: JobID?)] {
-        control.sync {
-            pool.all.map { core in
-                (core, running.first { $0.value.supervisor.cores.contains(core) }?.key)
-            }
-        }
-    }
-
-    package func workers() -> [CoreState] {
-        control.sync {
-            pool.all.map { core in
-                CoreState(
-                    core: core,
-                    job: running.first { $0.value.supervisor.cores.contains(core) }?.key,
-                    isDrained: pool.drained.contains(core),
-                )
-            }
-        }
-    }
-
     /// Gives a core no further job, or gives it jobs again; this outlives the server.
     /// - Returns: nil when there is no such core.
     package func drain(_ core: Int, _ isDrained: Bool) throws -> CoreState? {
@@ -198,36 +177,6 @@ package final class Scheduler: @unchecked Sendable {
         }
         wake()
         return isKnown ? workers().first { $0.core == core } : nil
-    }
-
-    /// The waiting jobs in the order of their turn. One that waits for others has no estimate, nor has any after a job
-    /// whose length is not known; and nobody has while the disk is short of room.
-    package func line(at now: Date) throws -> [(job: Job, start: Date?)] {
-        let isShort = room()?.isShort == true
-        return try control.sync {
-            let waiting = try store.jobs(in: [.queued]).sorted {
-                ($1.priority, $0.id) < ($0.priority, $1.id)
-            }
-            var ends = try running.map { id, worker -> (Date?, Int) in
-                let eta = try store.job(id)?.progress?.etaSeconds
-                return (eta.map { now + $0 }, worker.supervisor.cores.count)
-            }.sorted { ($0.0 ?? .distantFuture) < ($1.0 ?? .distantFuture) }
-            var (free, time) = (pool.available.count, now as Date?)
-            return try waiting.map { job in
-                guard try !isShort && isReady(job) else { return (job, nil) }
-                while free < job.cores, !ends.isEmpty {
-                    let (end, cores) = ends.removeFirst()
-                    free += cores
-                    if let end, let before = time { time = max(before, end) } else { time = nil }
-                }
-                guard free >= job.cores, let start = time else {
-                    time = nil
-                    return (job, nil)
-                }
-                free -= job.cores
-                return (job, max(start, job.notBefore ?? start))
-            }
-        }
     }
 
     /// Starts nothing more, asks every worker to write a checkpoint and end, and waits for that. The jobs stay in the
@@ -364,7 +313,7 @@ package final class Scheduler: @unchecked Sendable {
         control.asyncAfter(deadline: .now() + wait) { [weak self] in self?.pass() }
     }
 
-    private func isReady(_ job: Job) throws -> Bool {
+    func isReady(_ job: Job) throws -> Bool {
         try job.needs.allSatisfy { try store.job($0)?.state == .succeeded }
     }
 
@@ -439,12 +388,4 @@ package final class Scheduler: @unchecked Sendable {
             }
         }
     }
-}
-
-/// One core that jobs may have.
-package struct CoreState: Equatable, Sendable {
-    package var core: Int
-    package var job: JobID?
-    /// Whether it gets no further job.
-    package var isDrained: Bool
 }

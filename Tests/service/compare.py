@@ -18,18 +18,9 @@ import statistics
 import subprocess
 import sys
 
-from daemon import ROOT, Daemon, eventually
+from daemon import Daemon, LARGE_CHECKPOINT, ROOT, eventually
 
 PEER = os.environ.get("PEER", str(ROOT / "Benchmarks/hummingbird/.build/release/Peer"))
-SHELL = r"""
-path=epoch-$epoch/checkpoints/final.safetensors
-head -c %d /dev/urandom > "$run/$path"
-sum=$(sha256sum "$run/$path"); sum=${sum%%%% *}
-made='{"name":"final","path":"'$path'","kind":"supernet","step":1,"sha256":"'$sum'","bytes":%d}'
-put checkpoint.json "$made"; event checkpoint.created "${made%%\}},\"final\":false}"
-result
-"""
-
 
 def rss(pid):
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
@@ -62,7 +53,7 @@ def main():
     processes = []
     with Daemon() as daemon:
         try:
-            _, made = daemon.submit(1, SHELL % (total, total))
+            _, made = daemon.submit(1, LARGE_CHECKPOINT % (total, total))
             id = made["id"]
             assert daemon.ended(id, 120)["state"] == "succeeded"
             checkpoint = daemon.get(f"/v1/checkpoints?job={id}")["data"][0]

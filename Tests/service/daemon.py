@@ -192,6 +192,17 @@ class RealDaemon(Daemon):
         return [self.program, "serve", "--data", str(self.folder), "--datasets", self.datasets, "--port", str(self.port)]
 
 
+# A checkpoint of so many random bytes, told twice.
+LARGE_CHECKPOINT = r"""
+path=epoch-$epoch/checkpoints/final.safetensors
+head -c %d /dev/urandom > "$run/$path"
+sum=$(sha256sum "$run/$path"); sum=${sum%%%% *}
+made='{"name":"final","path":"'$path'","kind":"supernet","step":1,"sha256":"'$sum'","bytes":%d}'
+put checkpoint.json "$made"; event checkpoint.created "${made%%\}},\"final\":false}"
+result
+"""
+
+
 def job(seed, name=None):
     """A job's request; the fake worker looks at the seed alone."""
     return {"kind": "supernet.pretrain", "seed": seed, "name": name,

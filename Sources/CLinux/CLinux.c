@@ -113,6 +113,8 @@ int cl_spawn(const char *path, char *const *arguments, char *const *environment,
     return error;
 }
 
+void cl_give_back(void) { malloc_trim(0); }
+
 int cl_keep_little(int arenas) {
     // Both are fixed by being set; else a large block that is freed once lets malloc keep such blocks from then on.
     return mallopt(M_ARENA_MAX, arenas) == 1 && mallopt(M_MMAP_THRESHOLD, 128 << 10) == 1 &&

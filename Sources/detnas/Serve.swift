@@ -172,7 +172,9 @@ struct Serve: ParsableCommand {
                 // Twice as often as is asked for, as systemd advises.
                 scheduler.beat(every: limit / 2) { manager.tell("WATCHDOG=1") }
             }
+            let tidying = tidyMemory()
             waitForSignal()
+            tidying.cancel()
             reload?.cancel()
             manager?.tell("STOPPING=1\nSTATUS=workers write their checkpoints")
             log(.info, "stopping")
@@ -224,6 +226,15 @@ struct Serve: ParsableCommand {
             key: tlsKey,
             clientAuthorities: tlsClientAuthorities,
         )
+    }
+
+    /// Gives freed memory back twice a minute: a large answer now and then would stay with the server otherwise.
+    private func tidyMemory() -> any DispatchSourceTimer {
+        let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "memory"))
+        timer.schedule(deadline: .now() + 30, repeating: 30, leeway: .seconds(5))
+        timer.setEventHandler { @Sendable in cl_give_back() }
+        timer.resume()
+        return timer
     }
 
     /// Where the server listens, in words.

@@ -19,6 +19,9 @@ int cl_set_nice(int nice) __attribute__((warn_unused_result));
 /// thread may keep to itself what it once needed. Called before threads are started.
 int cl_keep_little(int arenas) __attribute__((warn_unused_result));
 
+/// Gives the system all memory back that was freed, also what lies between blocks in use. Takes some milliseconds.
+void cl_give_back(void);
+
 /// Opens a descriptor (close-on-exec) that becomes readable when the process ends, and that never
 /// comes to mean another process.
 int cl_pidfd_open(pid_t pid, int *descriptor) __attribute__((warn_unused_result));

@@ -303,6 +303,8 @@ package struct Admission: Sendable {
         case .evaluate(let config):
             check(config.architecture, of: input, at: "\(place)/architecture", &faults)
             return input
+        case .check:
+            return Lineage()
         }
     }
 

@@ -108,7 +108,10 @@ let package = Package(
             "JobStore",
             ["Configs", "Jobs", "SearchSpaces", .product(name: "GRDB", package: "GRDB.swift")],
         ),
-        library("Scheduling", ["CLinux", "Configs", "JobStore", "Jobs", "SearchSpaces"]),
+        library(
+            "Scheduling",
+            ["CLinux", "CZlib", "Configs", "JobStore", "Jobs", "SearchSpaces"],
+        ),
         library("HTTP", ["CHTTP", "COpenSSL", "CZlib"]),
         library(
             "API",

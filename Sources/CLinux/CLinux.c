@@ -114,3 +114,5 @@ int cl_spawn(const char *path, char *const *arguments, char *const *environment,
 }
 
 int cl_limit_arenas(int count) { return mallopt(M_ARENA_MAX, count) == 1 ? 0 : EINVAL; }
+
+int cl_sync_file_system(int descriptor) { return syncfs(descriptor) == 0 ? 0 : errno; }

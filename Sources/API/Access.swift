@@ -30,10 +30,15 @@ package final class Access: Sendable {
         self.requestsPerSecond = requestsPerSecond
     }
 
+    /// Whether a request needs a token.
+    func asks(_ request: HTTPRequest) -> Bool {
+        needsToken && request.peer != HTTPRequest.unixPeer
+    }
+
     /// Who is calling; nil where nobody is asked.
     /// - Throws: `Problem` where the token is missing, wrong or not good for `scope`.
     func caller(of request: HTTPRequest, for scope: Scope) throws -> Token? {
-        guard needsToken, request.peer != HTTPRequest.unixPeer else { return nil }
+        guard asks(request) else { return nil }
         let now = Date()
         if let wait = wait(for: request.peer, at: now) {
             throw Problem(

@@ -12,14 +12,14 @@ extension ServiceLog {
     /// Names the path alone: what a client writes behind `?` may be anything, also a secret in the wrong place.
     package func access(_ entry: HTTPServer.AccessEntry) {
         guard !ServiceLog.quiet.contains(entry.route ?? "") else { return }
-        let path = entry.target.prefix { $0 != "?" }
+        let path = entry.target.utf8.prefix { $0 != UInt8(ascii: "?") }
         line(
             .info,
             "request",
             [
                 ("request", .string(entry.requestID)), ("peer", .string(entry.peer)),
                 ("method", .string(entry.method)),
-                ("path", .string(String(path))),
+                ("path", .string(String(Substring(path)))),
                 ("route", .optional(entry.route)), ("status", .optional(entry.status)),
                 ("bytes", .int(entry.bytesSent)), ("seconds", .double(entry.seconds)),
                 ("complete", .bool(entry.isComplete)),

@@ -1,7 +1,10 @@
 // Files as one tar stream (POSIX ustar), read as fast as the client takes them.
 
 internal import Foundation
+internal import Glibc
 internal import HTTP
+internal import Jobs
+internal import SearchSpaces
 
 /// Some files and texts under one folder name.
 struct Bundle {
@@ -9,11 +12,13 @@ struct Bundle {
         case bytes(Data)
         /// A file of so many bytes.
         case file(String, bytes: Int)
+        case temporary(TemporaryFile)
 
         var count: Int {
             switch self {
             case .bytes(let data): data.count
             case .file(_, let bytes): bytes
+            case .temporary(let file): file.bytes
             }
         }
     }
@@ -125,6 +130,44 @@ final class BundleStream: @unchecked Sendable {
             guard let handle = FileHandle(forReadingAtPath: path) else { return nil }
             if bytes > 0 { file = (handle, bytes, bytes) }
             return header
+        case .temporary(let made):
+            if made.bytes > 0 { file = (made.handle, made.bytes, made.bytes) }
+            return header
         }
+    }
+}
+
+/// A text that is made as a file without a name, so that nothing stays of it; hashed as it is written.
+final class TemporaryFile {
+    let handle: FileHandle
+    private(set) var bytes = 0
+    private(set) var digest = SHA256()
+    private var pending = Data()
+    private static let pieceSize = 1 << 16
+
+    /// - Throws: `FileError` where nothing can be written to `folder`.
+    init(in folder: String) throws {
+        let path = "\(folder)/\(UUID().uuidString)"
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0, unlink(path) == 0 else { throw FileError("make", path) }
+        handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+
+    func append(_ text: String) throws {
+        pending.append(contentsOf: text.utf8)
+        if pending.count >= TemporaryFile.pieceSize { try write() }
+    }
+
+    /// Nothing is added after; what is read comes from the start.
+    func finish() throws {
+        try write()
+        try handle.seek(toOffset: 0)
+    }
+
+    private func write() throws {
+        try handle.write(contentsOf: pending)
+        digest.update(pending)
+        bytes += pending.count
+        pending.removeAll(keepingCapacity: true)
     }
 }

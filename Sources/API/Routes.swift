@@ -6,7 +6,7 @@ extension Service {
     package var routes: [HTTPRoute] {
         let body = limits.bodyBytes
         return [
-            route("GET", "/healthz", for: nil, health),
+            route("GET", "/healthz", for: nil, atOnce: { _ in Service.healthy }, health),
             route("GET", "/readyz", for: nil, ready),
             route("GET", "/version", for: nil, version),
             route("GET", "/metrics", for: .metrics, metrics),
@@ -21,7 +21,7 @@ extension Service {
 
             route("POST", "/v1/jobs", bodyLimit: body, for: .submit, submitJob),
             route("GET", "/v1/jobs", for: .read, listJobs),
-            route("GET", "/v1/jobs/{id}", for: .read, getJob),
+            route("GET", "/v1/jobs/{id}", for: .read, atOnce: jobAtOnce, getJob),
             route("POST", "/v1/jobs/{id}/cancel", bodyLimit: body, for: .manage, cancelJob),
             route("PATCH", "/v1/jobs/{id}", bodyLimit: body, for: .manage, patchJob),
             route("DELETE", "/v1/jobs/{id}", for: .manage, deleteJob),

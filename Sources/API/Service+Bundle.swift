@@ -14,7 +14,7 @@ extension Service {
         _ = try Query(request, allowed: [])
         let job = try job(request)
         return .later { responder in
-            let queue = self.queue(for: job.id)
+            let queue = self.computing
             queue.async {
                 let bundle: Bundle
                 do {
@@ -44,7 +44,11 @@ extension Service {
             parts.append((name, .file(path, bytes: bytes), sha256))
         }
         add("job.json", Data((try view(job).canonical + "\n").utf8))
-        add("metrics.csv", Data(try table(of: job).utf8))
+        let table = try TemporaryFile(in: store.uploadFolder)
+        try table.append(SeriesTable.head)
+        try store.forEachPoint(of: job.id) { try table.append(SeriesTable.line($0, $1)) }
+        try table.finish()
+        parts.append(("metrics.csv", .temporary(table), table.digest.finalize().hex))
         for found in try store.architectures(of: job.id, limit: 1000).elements {
             guard let content = try found.architecture?.json() else { continue }
             add("architectures/\(found.hash).json", content)
@@ -67,13 +71,5 @@ extension Service {
         bundle.add("\(job.id)/manifest.json", .bytes(Data((manifest.canonical + "\n").utf8)))
         for part in parts { bundle.add("\(job.id)/\(part.name)", part.content) }
         return bundle
-    }
-
-    private func table(of job: Job) throws -> String {
-        try SeriesTable.text(
-            job.latestMetrics.keys.sorted().map { name in
-                (name, try store.series(of: job.id, name, stage: nil, in: 0...Double.infinity))
-            }
-        )
     }
 }

@@ -54,6 +54,8 @@ extension Service {
     /// `wait` with `until=terminal` waits for the end, else for the next change after `revision` (or the ETag in
     /// If-None-Match, or the present one).
     @Sendable func getJob(_ request: HTTPRequest) throws -> HTTPReply {
+        if let known = knownJob(request) { return .now(known) }
+        let tick = store.changes.tick
         let query = try Query(request, allowed: ["wait", "revision", "until"])
         let job = try job(request)
         if let text = query["until"], text != "terminal" {
@@ -68,7 +70,12 @@ extension Service {
         let answer: @Sendable (Job) throws -> HTTPResponse = { job in
             job.revision == known ? self.notModified(job) : try self.show(job)
         }
-        guard let wait = try query.wait(request) else { return .now(try answer(job)) }
+        guard let wait = try query.wait(request) else {
+            let response = try answer(job)
+            // How long a running one has run changes all the time.
+            if known == nil, job.state != .running { shown.keep(response, of: job.id, at: tick) }
+            return .now(response)
+        }
         if hasNews(job) { return .now(try show(job)) }
         let id = job.id
         return .later { responder in
@@ -85,6 +92,18 @@ extension Service {
                 return isLast ? try answer(job) : nil
             }.start()
         }
+    }
+
+    /// The whole job, as it was shown last, unless anything has changed since.
+    private func knownJob(_ request: HTTPRequest) -> HTTPResponse? {
+        guard request.query.isEmpty, request.headers["If-None-Match"] == nil else { return nil }
+        return shown.response(of: request.parameters["id"] ?? "", at: store.changes.tick)
+    }
+
+    /// The same for whoever needs no token, and takes it uncompressed: nothing is left to do then.
+    @Sendable func jobAtOnce(_ request: HTTPRequest) -> HTTPResponse? {
+        guard !access.asks(request), request.headers["Accept-Encoding"] == nil else { return nil }
+        return knownJob(request)
     }
 
     @Sendable func cancelJob(_ request: HTTPRequest) throws -> HTTPReply {

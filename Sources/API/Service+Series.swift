@@ -15,34 +15,38 @@ extension Service {
     }
 
     @Sendable func getSeries(_ request: HTTPRequest) throws -> HTTPReply {
-        let (x, series) = try series(request)
-        return .now(
-            json([
-                "x": .string(x.rawValue),
+        let asked = try seriesQuery(request)
+        return later(on: computing, request) {
+            let series = try self.series(asked)
+            return self.json([
+                "x": .string(asked.x.rawValue),
                 "series": .array(
                     series.map { name, points in
                         [
                             "name": .string(name),
-                            "x": .array(points.map { x.value($0) }),
+                            "x": .array(points.map { asked.x.value($0) }),
                             "y": .array(points.map { .double($0.value) }),
                         ]
                     }
                 ),
             ])
-        )
+        }
     }
 
     /// The same as lines of comma-separated values, one for each point.
     @Sendable func getSeriesTable(_ request: HTTPRequest) throws -> HTTPReply {
-        let (_, series) = try series(request)
-        let text = SeriesTable.text(series)
-        return .now(
-            HTTPResponse(
+        let asked = try seriesQuery(request)
+        return later(on: computing, request) {
+            var text = SeriesTable.head
+            for (name, points) in try self.series(asked) {
+                for point in points { text += SeriesTable.line(name, point) }
+            }
+            return HTTPResponse(
                 status: 200,
                 headers: HTTPHeaders([("Content-Type", "text/csv; charset=utf-8")]),
                 body: .bytes(Data(text.utf8)),
             )
-        )
+        }
     }
 
     private enum Axis: String, CaseIterable {
@@ -53,9 +57,16 @@ extension Service {
         }
     }
 
-    private func series(_ request: HTTPRequest) throws
-        -> (x: Axis, series: [(name: String, points: [SeriesPoint])])
-    {
+    private struct SeriesQuery {
+        var job: JobID
+        var names: [String]
+        var points: Int
+        var stage: String?
+        var steps: ClosedRange<Double>
+        var x: Axis
+    }
+
+    private func seriesQuery(_ request: HTTPRequest) throws -> SeriesQuery {
         let query = try Query(
             request,
             allowed: ["names", "points", "from", "to", "x", "stage"],
@@ -75,23 +86,32 @@ extension Service {
         guard (1...20).contains(names.count) else {
             throw Problem.badQuery("names", query["names"] ?? "", allowed: "1 to 20 names")
         }
-        let points = try query.integer("points", in: 2...100_000) ?? 500
+        let points = try query.integer("points", in: 2...10_000) ?? 500
         let x = try query.choices("x", Axis.self).first ?? .step
         let from = try query.integer("from", in: 0...Int.max) ?? 0
         let to = try query.integer("to", in: 0...Int.max) ?? Int.max
         guard from <= to else { throw Problem.badQuery("to", "\(to)", allowed: ">= from") }
-        return (
-            x,
-            try names.map { name in
-                let whole = try store.series(
-                    of: job.id,
-                    name,
-                    stage: query["stage"],
-                    in: Double(from)...Double(to),
-                )
-                return (name, whole.thinned(to: points))
-            },
+        return SeriesQuery(
+            job: job.id,
+            names: names,
+            points: points,
+            stage: query["stage"],
+            steps: Double(from)...Double(to),
+            x: x,
         )
+    }
+
+    private func series(_ asked: SeriesQuery) throws -> [(name: String, points: [SeriesPoint])] {
+        try asked.names.map { name in
+            let points = try store.series(
+                of: asked.job,
+                name,
+                stage: asked.stage,
+                in: asked.steps,
+                most: asked.points,
+            )
+            return (name, points)
+        }
     }
 
     /// The generations of a search: how many candidates, the best and the mean so far, and what the front covers.
@@ -154,7 +174,6 @@ extension Service {
         let attempt =
             try query.integer("attempt", in: 1...Int.max) ?? max(1, job.attempt)
         let path = store.runDirectory(of: job.id).logPath(attempt: attempt)
-        let lines = try LogTail.lines(of: path, tail)
         return .now(
             HTTPResponse(
                 status: 200,
@@ -162,37 +181,49 @@ extension Service {
                     ("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-cache"),
                     ("X-Content-Type-Options", "nosniff"),
                 ]),
-                body: .bytes(Data(lines.utf8)),
+                body: .bytes(try LogTail.lines(of: path, tail)),
             )
         )
     }
 }
 
-/// Series as lines of comma-separated values, one for each point.
+/// Numbers as lines of comma-separated values, one for each point.
 enum SeriesTable {
-    static func text(_ series: [(name: String, points: [SeriesPoint])]) -> String {
-        var text = "name,step,time,value\n"
-        for (name, points) in series {
-            for point in points { text += "\(name),\(point.step),\(point.ts),\(point.value)\n" }
-        }
-        return text
+    static let head = "name,step,time,value\n"
+
+    static func line(_ name: String, _ point: SeriesPoint) -> String {
+        "\(name),\(point.step),\(point.ts),\(point.value)\n"
     }
 }
 
 enum LogTail {
     /// The most that is read of a file, bytes.
     private static let limit: UInt64 = 4 << 20
+    private static let pieceSize: UInt64 = 1 << 16
 
-    /// The last `count` lines of a file; nothing of one that is not there.
-    static func lines(of path: String, _ count: Int) throws -> String {
-        guard let file = FileHandle(forReadingAtPath: path) else { return "" }
+    /// The last `count` lines of a file; nothing of one that is not there. Read from its end, no further than needed.
+    static func lines(of path: String, _ count: Int) throws -> Data {
+        guard let file = FileHandle(forReadingAtPath: path) else { return Data() }
         defer { try? file.close() }
         let end = try file.seekToEnd()
-        try file.seek(toOffset: end > limit ? end - limit : 0)
-        let text = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        if lines.last?.isEmpty == true { lines.removeLast() }
-        let kept = lines.suffix(count).joined(separator: "\n")
-        return kept.isEmpty ? "" : kept + "\n"
+        let newline = UInt8(ascii: "\n")
+        var (start, tail, found) = (end, Data(), 0)
+        while start > 0, end - start < limit, found <= count {
+            let size = min(start, pieceSize)
+            start -= size
+            try file.seek(toOffset: start)
+            let piece = try file.read(upToCount: Int(size)) ?? Data()
+            // The newline at the very end begins no line.
+            found += piece.count { $0 == newline }
+            if tail.isEmpty, piece.last == newline { found -= 1 }
+            tail = piece + tail
+        }
+        // More than asked for: the rest goes.
+        while found >= count, let first = tail.firstIndex(of: newline), first < tail.endIndex - 1 {
+            tail = tail[(first + 1)...]
+            found -= 1
+        }
+        if let last = tail.last, last != newline { tail.append(newline) }
+        return tail
     }
 }

@@ -37,6 +37,7 @@ package final class Service: Sendable {
     let computing = DispatchQueue(label: "api-compute")
     /// For those whose files take their time to be kept; one at a time.
     let keeping = DispatchQueue(label: "api-keep")
+    let shown = ShownJobs()
 
     package init(
         scheduler: Scheduler,
@@ -62,15 +63,18 @@ package final class Service: Sendable {
 
     /// A line of the table of routes; what `handle` throws becomes a problem.
     ///
-    /// - Parameter scope: what a token must be good for; nil: nobody is asked.
+    /// - Parameters:
+    ///   - scope: what a token must be good for; nil: nobody is asked.
+    ///   - atOnce: see `HTTPRoute.answerAtOnce`; it looks after tokens by itself.
     func route(
         _ method: String,
         _ pattern: String,
         bodyLimit: Int = 0,
         for scope: Scope?,
+        atOnce: (@Sendable (HTTPRequest) -> HTTPResponse?)? = nil,
         _ handle: @escaping @Sendable (HTTPRequest) throws -> HTTPReply,
     ) -> HTTPRoute {
-        HTTPRoute(method, pattern, bodyLimit: bodyLimit) { request in
+        var route = HTTPRoute(method, pattern, bodyLimit: bodyLimit) { request in
             do {
                 if let scope { _ = try self.access.caller(of: request, for: scope) }
                 return try handle(request)
@@ -78,6 +82,8 @@ package final class Service: Sendable {
                 return .now(self.response(to: error, request))
             }
         }
+        route.answerAtOnce = atOnce
+        return route
     }
 
     private func full(_ request: HTTPRequest) -> Problem {

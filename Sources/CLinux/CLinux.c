@@ -113,6 +113,12 @@ int cl_spawn(const char *path, char *const *arguments, char *const *environment,
     return error;
 }
 
-int cl_limit_arenas(int count) { return mallopt(M_ARENA_MAX, count) == 1 ? 0 : EINVAL; }
+int cl_keep_little(int arenas) {
+    // Both are fixed by being set; else a large block that is freed once lets malloc keep such blocks from then on.
+    return mallopt(M_ARENA_MAX, arenas) == 1 && mallopt(M_MMAP_THRESHOLD, 128 << 10) == 1 &&
+                   mallopt(M_TRIM_THRESHOLD, 128 << 10) == 1
+               ? 0
+               : EINVAL;
+}
 
 int cl_sync_file_system(int descriptor) { return syncfs(descriptor) == 0 ? 0 : errno; }

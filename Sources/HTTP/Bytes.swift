@@ -42,7 +42,10 @@ extension UInt8 {
 extension String {
     /// Whether both are the same but for the case of ASCII letters.
     func equalsIgnoringCase(_ other: String) -> Bool {
-        utf8.elementsEqual(other.utf8) { $0 == $1 || $0.isLetter && $1.isLetter && $0 ^ $1 == 0x20 }
+        utf8.count == other.utf8.count
+            && utf8.elementsEqual(other.utf8) {
+                $0 == $1 || $0.isLetter && $1.isLetter && $0 ^ $1 == 0x20
+            }
     }
 
     /// The members of a comma-separated list, trimmed; empty ones are left out.

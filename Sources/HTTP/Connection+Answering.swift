@@ -12,7 +12,7 @@ extension Connection {
         if !isWhole || problem.status != 404 && problem.status != 405 { closesAfterReply = true }
         reader = nil
         dropSpool()
-        let asked = current?.asked ?? Asked(id: Self.newID())
+        let asked = current?.asked ?? Asked(id: service.ids.next())
         begin(Reply(problem, to: asked, errorBody: service.errorBody))
     }
 
@@ -105,7 +105,7 @@ extension Connection {
     }
 
     func log(isComplete: Bool) {
-        guard let current, let accessLog = service.configuration.accessLog else { return }
+        guard let current, service.log.isKept else { return }
         let entry = HTTPServer.AccessEntry(
             requestID: current.asked.id,
             peer: peer,
@@ -117,6 +117,6 @@ extension Connection {
             seconds: Double(monotonicNow() - current.started) / 1e9,
             isComplete: isComplete,
         )
-        service.log.async { accessLog(entry) }
+        service.log.add(entry)
     }
 }

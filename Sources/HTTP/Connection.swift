@@ -175,7 +175,7 @@ final class Connection {
         case .plain:
             transport = Transport(descriptor: transport.descriptor)
             phase = .head
-            current = Current(started: monotonicNow(), asked: Asked(id: Self.newID()))
+            current = Current(started: monotonicNow(), asked: Asked(id: service.ids.next()))
             refuse(.malformed("this port speaks TLS, and the request came without"))
             advance()
         }
@@ -243,7 +243,7 @@ final class Connection {
         if current == nil {
             current = Current(
                 started: monotonicNow(),
-                asked: Asked(id: Self.newID()),
+                asked: Asked(id: service.ids.next()),
                 sentBefore: outbox.sent,
             )
             arm(service.configuration.deadlines.head)
@@ -273,7 +273,7 @@ final class Connection {
             headers: head.headers,
             minorVersion: head.minorVersion,
             id: head.headers["X-Request-Id"].flatMap { Self.isFitID($0) ? $0 : nil }
-                ?? Self.newID(),
+                ?? current?.asked.id ?? service.ids.next(),
         )
         current?.head = head
         current?.asked = asked
@@ -349,6 +349,7 @@ final class Connection {
         guard let asked = current?.asked, let route = current?.route,
             let request = request(body, upload)
         else { return close() }
+        if let response = route.answerAtOnce?(request) { return answer(response) }
         let exchange = Exchange(asked, connection: token, service: service)
         current?.exchange = exchange
         isDeferred = false
@@ -377,11 +378,6 @@ final class Connection {
 
     func arm(_ seconds: TimeInterval) {
         deadline = monotonicNow() + UInt64(seconds * 1e9)
-    }
-
-    static func newID() -> String {
-        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
-        return "req_" + String(repeating: "0", count: 16 - digits.count) + digits
     }
 
     /// Whether an id from outside may stand in a field, a log line and a problem.

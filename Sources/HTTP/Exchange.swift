@@ -17,7 +17,49 @@ struct Service: Sendable {
     let files = DispatchQueue(label: "http.files")
     /// Writes bodies to their files.
     let uploads = DispatchQueue(label: "http.uploads")
-    let log = DispatchQueue(label: "http.log")
+    let log: AccessLog
+    let ids = RequestIDs()
+}
+
+/// Tells of answered requests, many at once where they come fast.
+final class AccessLog: Sendable {
+    private let tell: (@Sendable (HTTPServer.AccessEntry) -> Void)?
+    private let queue = DispatchQueue(label: "http.log")
+    private let pending = Mutex<[HTTPServer.AccessEntry]>([])
+
+    init(_ tell: (@Sendable (HTTPServer.AccessEntry) -> Void)?) { self.tell = tell }
+
+    var isKept: Bool { tell != nil }
+
+    func add(_ entry: HTTPServer.AccessEntry) { pending.withLock { $0.append(entry) } }
+
+    /// Passes on what was added since: once for each turn of the I/O thread.
+    func flush() {
+        let entries = pending.withLock { pending in
+            defer { pending = [] }
+            return pending
+        }
+        guard let tell, !entries.isEmpty else { return }
+        queue.async { for entry in entries { tell(entry) } }
+    }
+
+    /// Calls back when all that was flushed has been told.
+    func whenTold(_ done: @escaping @Sendable () -> Void) { queue.async(execute: done) }
+}
+
+/// Names for requests that bring none: no two alike, and those of two servers hardly.
+final class RequestIDs: Sendable {
+    private let state = Atomic(UInt64.random(in: .min ... .max))
+
+    func next() -> String {
+        // SplitMix64: as the state takes each value once, so does what it is mixed to.
+        var bits = state.wrappingAdd(0x9E37_79B9_7F4A_7C15, ordering: .relaxed).newValue
+        bits = (bits ^ bits >> 30) &* 0xBF58_476D_1CE4_E5B9
+        bits = (bits ^ bits >> 27) &* 0x94D0_49BB_1331_11EB
+        bits ^= bits >> 31
+        let digits = String(bits, radix: 16)
+        return "req_" + String(repeating: "0", count: 16 - digits.count) + digits
+    }
 }
 
 final class Exchange: Sendable {

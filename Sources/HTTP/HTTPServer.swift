@@ -66,6 +66,7 @@ package final class HTTPServer: Sendable {
             mailbox: mailbox,
             handlers: HandlerPool(queues: configuration.handlerQueues),
             identity: identity,
+            log: AccessLog(configuration.accessLog),
         )
         var listeners: [Listener] = []
         if let host = configuration.host {
@@ -89,7 +90,7 @@ package final class HTTPServer: Sendable {
         let thread = Thread { [running] in
             reactor.value.run()
             // Whoever waits for the end also has the whole access log.
-            service.log.async { running.leave() }
+            service.log.whenTold { running.leave() }
         }
         thread.name = "http"
         thread.start()

@@ -165,6 +165,9 @@ package struct HTTPRoute: Sendable {
     package var bodyFolder: String?
     /// Asked before a byte of a body that is stored is read; what it answers refuses the request.
     package var admit: (@Sendable (HTTPRequest) -> HTTPResponse?)?
+    /// Asked first, on the thread that does the I/O: what needs no work is answered without waking another. It may
+    /// neither wait nor read a file, and nil leaves the request to `handle`.
+    package var answerAtOnce: (@Sendable (HTTPRequest) -> HTTPResponse?)?
     package var handle: @Sendable (HTTPRequest) -> HTTPReply
 
     package init(

@@ -77,6 +77,7 @@ final class Reactor {
                 nextSweep = now + interval
                 sweep(now)
             }
+            service.log.flush()
         }
         service.mailbox.close()
     }
@@ -141,7 +142,7 @@ final class Reactor {
             detail,
             fields: ["Retry-After": "1"],
         )
-        let reply = Reply(problem, to: Asked(id: Connection.newID()), errorBody: service.errorBody)
+        let reply = Reply(problem, to: Asked(id: service.ids.next()), errorBody: service.errorBody)
         var bytes = reply.head
         bytes.append(contentsOf: "Connection: close\r\n\r\n".utf8)
         if case .bytes(let body) = reply.content { bytes.append(body) }

@@ -17,7 +17,7 @@ struct Reply: Sendable {
     var content: Content
 
     /// Fields that only the server writes.
-    private static let ownFields: Set<String> = [
+    private static let ownFields = [
         "content-length", "transfer-encoding", "connection", "date", "x-request-id", "trailer",
         "upgrade", "keep-alive",
     ]
@@ -30,11 +30,19 @@ struct Reply: Sendable {
         content: Content,
     ) {
         var text = "HTTP/1.1 \(status) \(HTTPStatus.phrase(status))\r\n"
-        for (name, value) in headers.fields where !Self.ownFields.contains(name.lowercased()) {
-            text += "\(name): \(value)\r\n"
+        text.reserveCapacity(512)
+        func add(_ name: String, _ value: String) {
+            text += name
+            text += ": "
+            text += value
+            text += "\r\n"
         }
-        for (name, value) in own { text += "\(name): \(value)\r\n" }
-        text += "X-Request-Id: \(id)\r\n"
+        for (name, value) in headers.fields
+        where !Self.ownFields.contains(where: name.equalsIgnoringCase) {
+            add(name, value)
+        }
+        for (name, value) in own { add(name, value) }
+        add("X-Request-Id", id)
         self.status = status
         self.content = content
         head = Data(text.utf8)

@@ -2,6 +2,7 @@
 
 import Foundation
 package import Jobs
+import Synchronization
 
 /// Calls those who watch a job after each change that has been stored.
 ///
@@ -11,6 +12,10 @@ package final class JobChanges: @unchecked Sendable {
     /// Under nil those who watch all jobs.
     private var watchers: [JobID?: [Int: @Sendable () -> Void]] = [:]
     private var next = 0
+    private let signals = Atomic(0)
+
+    /// Another one after each change that was stored, and before whoever made it knows.
+    package var tick: Int { signals.load(ordering: .acquiring) }
 
     /// Ends the watch when it is released.
     package final class Watch: Sendable {
@@ -33,6 +38,7 @@ package final class JobChanges: @unchecked Sendable {
     }
 
     package func signal(_ jobs: some Sequence<JobID>) {
+        signals.add(1, ordering: .releasing)
         let concerned: [JobID?] = Array(jobs) + [nil]
         for job in concerned {
             let wakes = lock.withLock { watchers[job].map { Array($0.values) } ?? [] }

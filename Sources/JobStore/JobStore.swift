@@ -83,6 +83,8 @@ package final class JobStore: Sendable {
             var configuration = Configuration()
             configuration.maximumReaderCount = 4
             configuration.busyMode = .timeout(5)
+            // Of each reader and the writer; what is asked for again and again is little, and the system caches files too.
+            configuration.prepareDatabase { try $0.execute(sql: "PRAGMA cache_size = -1000") }
             database = try DatabasePool(
                 path: folder + "/detnas.db",
                 configuration: configuration,

@@ -2,6 +2,7 @@
 
 package import Configs
 package import Foundation
+internal import Synchronization
 
 /// An event as it is stored and sent. `seq` counts from 1 without a gap, across the attempts of its job.
 package struct JobEvent: Codable, Equatable, Sendable {
@@ -69,11 +70,18 @@ package enum EventType {
 /// Times as they are sent and stored: RFC 3339, UTC, milliseconds. A time that was read is written as the same text.
 package enum Timestamp {
     private static let style = Date.ISO8601FormatStyle()
+    private static let lastSecond = Mutex<(second: Int64, text: String)>((.min, ""))
 
     package static func text(_ date: Date) -> String {
         let milliseconds = Int64((date.timeIntervalSince1970 * 1000).rounded())
         let (seconds, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
-        let whole = style.format(Date(timeIntervalSince1970: Double(seconds)))
+        // Many times in a row are of one second.
+        let whole = lastSecond.withLock { last in
+            if last.second != seconds {
+                last = (seconds, style.format(Date(timeIntervalSince1970: Double(seconds))))
+            }
+            return last.text
+        }
         let fraction = String(1000 + rest).dropFirst()
         return whole.dropLast() + "." + fraction + "Z"
     }

@@ -39,9 +39,13 @@ package struct ServiceLog: Sendable {
             ("ts", .string(Timestamp.text(Date()))), ("level", .string(level.rawValue)),
             ("message", .string(message)),
         ]
-        let members = (first + fields).map { name, value in
-            "\(JSONValue.string(name).canonical):\(value.canonical)"
+        var text = "{"
+        for (name, value) in first + fields {
+            if text.utf8.count > 1 { text += "," }
+            JSONValue.string(name).write(to: &text)
+            text += ":"
+            value.write(to: &text)
         }
-        write("{\(members.joined(separator: ","))}")
+        write(text + "}")
     }
 }

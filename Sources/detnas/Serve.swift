@@ -132,7 +132,7 @@ struct Serve: ParsableCommand {
             return root
         }
         // A server that runs for a month shall not keep what each of its threads once needed.
-        _ = cl_limit_arenas(2)
+        _ = cl_keep_little(2)
         // Who reads the log may go away.
         signal(SIGPIPE, SIG_IGN)
         let log = ServiceLog.standardError

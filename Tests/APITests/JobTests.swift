@@ -71,6 +71,25 @@ private func ids(_ sse: String) -> [Int] {
         #expect(try next.json["revision"]?.int ?? 0 > revision)
     }
 
+    @Test func `a job that is asked for again is what it is by then`() throws {
+        let bench = try ServerBench()
+        let id = try bench.submit("result")
+        let place = "/v1/jobs/\(id)"
+        let ended = try bench.client.json("\(place)?wait=30&until=terminal")
+        let first = try bench.client.get(place)
+        #expect(try first.json == ended && first.headers["etag"] != nil)
+        #expect(try bench.client.get(place).body == first.body)
+        for name in ["one", "two"] {
+            let body: JSONValue = ["name": .string(name)]
+            #expect(try bench.client.send("PATCH", place, body: body).status == 200)
+            let again = try bench.client.get(place)
+            #expect(try again.json["name"]?.string == name)
+            #expect(again.headers["etag"] != first.headers["etag"])
+        }
+        #expect(try bench.client.send("DELETE", place).status == 204)
+        #expect(try bench.client.get(place).status == 404)
+    }
+
     @Test func `a list is filtered and paged, newest first`() throws {
         let bench = try ServerBench()
         let ids = try (0..<5).map { _ in try bench.submit() }

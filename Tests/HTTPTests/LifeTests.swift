@@ -26,6 +26,22 @@ extension OverASocket {
             second.drain(timeout: 1)
         }
 
+        @Test(arguments: Wire.allCases)
+        func `what can be answered at once is, while every handler is busy`(wire: Wire) throws {
+            let server = try TestServer(wire) { $0.handlerQueues = 1 }
+            let busy = try server.connect()
+            try busy.send(ask("/held"))
+            #expect(server.calls.wait(for: 1) == ["held"])
+            let client = try server.connect()
+            #expect(try client.get("/quick").text == "at once")
+            try client.send(ask("/quick?x=1") + ask("/quick"))
+            #expect(server.log.wait(for: 1).map(\.target) == ["/quick"])
+            server.calls.append("let go")
+            #expect(try client.readResponse().text == "handled")
+            #expect(try client.readResponse().text == "at once")
+            #expect(try busy.readResponse().text == "let go")
+        }
+
         @Test func `a server that is to listen nowhere does not start`() {
             let server = HTTPServer(
                 configuration: HTTPServer.Configuration(host: nil),

@@ -110,6 +110,12 @@ final class TestServer: Sendable {
                 Thread.sleep(forTimeInterval: 0.3)
                 return .now(.text("slow"))
             },
+            HTTPRoute("GET", "/held") { _ in
+                calls.append("held")
+                _ = calls.wait(for: 2)
+                return .now(.text("let go"))
+            },
+            quick,
             HTTPRoute("GET", "/big") { _ in
                 .now(HTTPResponse(status: 200, body: .bytes(Data(count: 64 << 20))))
             },
@@ -131,6 +137,13 @@ final class TestServer: Sendable {
         ]
     }
 }
+
+/// Answered on the I/O thread, unless a query is there.
+private let quick: HTTPRoute = {
+    var route = HTTPRoute("GET", "/quick") { _ in .now(.text("handled")) }
+    route.answerAtOnce = { $0.query.isEmpty ? .text("at once") : nil }
+    return route
+}()
 
 /// Says what was stored; keeps it where the query says.
 private func uploaded(_ request: HTTPRequest) -> HTTPResponse {

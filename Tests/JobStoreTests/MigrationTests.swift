@@ -72,7 +72,7 @@ import Testing
         #expect(try store.checkpoints(limit: 9).elements.map(\.id) == ["ckpt_old"])
         #expect(try store.candidates(of: id, limit: 9).elements.map(\.map) == [0.25])
         #expect(try store.architecture("arch_old")?.macs == 100)
-        #expect(try store.series(of: id, "loss").map(\.value) == [0.5])
+        #expect(try store.series(of: id, "loss", most: 10).map(\.value) == [0.5])
         #expect(try store.counts() == [.succeeded: 1])
         // And it is written to as any other.
         _ = try startedJob(store)

@@ -15,9 +15,9 @@ int cl_set_affinity(const int *cores, int count) __attribute__((warn_unused_resu
 /// Sets the niceness of the calling thread (on Linux each thread has its own), inherited by those it starts.
 int cl_set_nice(int nice) __attribute__((warn_unused_result));
 
-/// Lets all threads share `count` of malloc's arenas; by default each thread may keep what it once needed to itself.
-/// Called before threads are started.
-int cl_limit_arenas(int count) __attribute__((warn_unused_result));
+/// Lets all threads share so many of malloc's arenas, and gives large blocks back as they are freed; by default each
+/// thread may keep to itself what it once needed. Called before threads are started.
+int cl_keep_little(int arenas) __attribute__((warn_unused_result));
 
 /// Opens a descriptor (close-on-exec) that becomes readable when the process ends, and that never
 /// comes to mean another process.

@@ -190,8 +190,8 @@ extension Service {
         return (Array(all[start..<end]), end < all.count ? ListCursor(number: Int64(end)) : nil)
     }
 
-    func view(_ dataset: Dataset) throws -> JSONValue {
-        let job = try dataset.job.flatMap(store.job)
+    func view(_ known: Dataset) throws -> JSONValue {
+        let (dataset, job) = try store.checked(known.id) ?? (known, nil)
         let root = root(of: dataset.folder)
         let found = dataset.resultValue
         let failures: [JSONValue] =

@@ -63,6 +63,14 @@ extension JobStore {
         try database.read { db in try fetchDataset(id, db) }
     }
 
+    /// A data set and its newest check, as of one moment.
+    package func checked(_ id: String) throws -> (dataset: Dataset, check: Job?)? {
+        try database.read { db in
+            guard let dataset = try fetchDataset(id, db) else { return nil }
+            return (dataset, try dataset.job.flatMap { try fetch($0, db) })
+        }
+    }
+
     /// Oldest first.
     package func datasets() throws -> [Dataset] {
         try database.read { db in

@@ -93,7 +93,7 @@ final class TarReader {
         let name = try name(of: header, told)
         let bytes = told.size ?? size
         // Before POSIX a folder was a file whose name ends so.
-        let isFolder = isFolder || name.hasSuffix("/")
+        let isFolder = isFolder || name.utf8.last == UInt8(ascii: "/")
         if isFolder, bytes != 0 { throw fault("it is a folder of \(bytes) bytes") }
         let path = try path(name)
         guard isFolder || !path.isEmpty else {
@@ -208,11 +208,14 @@ final class TarReader {
         guard !name.utf8.contains(0), name.utf8.count <= Self.mostName else {
             throw fault("\(shown); allowed: at most \(Self.mostName) bytes, none of them 0")
         }
-        guard !name.hasPrefix("/") else {
+        // Byte by byte, as the system reads it: to Swift a slash with an accent on it is another character.
+        let slash = UInt8(ascii: "/")
+        guard name.utf8.first != slash else {
             throw fault("\(shown), an absolute path; allowed: paths within the data set")
         }
-        let parts = name.split(separator: "/").map(String.init).filter { $0 != "." }
-        guard !parts.contains("..") else {
+        let parts = name.utf8.split(separator: slash).map { String(decoding: $0, as: UTF8.self) }
+            .filter { !$0.utf8.elementsEqual(".".utf8) }
+        guard !parts.contains(where: { $0.utf8.elementsEqual("..".utf8) }) else {
             throw fault("\(shown), which may lead elsewhere; allowed: paths within the data set")
         }
         guard parts.count <= Self.mostDepth, parts.allSatisfy({ $0.utf8.count <= 255 }) else {

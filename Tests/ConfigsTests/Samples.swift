@@ -91,7 +91,7 @@ enum Samples {
                 "list": architecture, "resamples": 0,
             ]
         case .datasetCheck:
-            ["dataset": "coco", "decode": false, "maxBadImages": 0.5]
+            ["dataset": "coco", "decode": false]
         }
     }
 }

@@ -180,7 +180,7 @@ let package = Package(
             swiftSettings: swift,
         ),
         tests("Configs"),
-        tests("Pipelines", ["Configs", "NN", "Search", "SearchSpaces", "Torch"]),
+        tests("Pipelines", ["Configs", "Datasets", "NN", "Search", "SearchSpaces", "Torch"]),
         .testTarget(
             name: "ExchangeTests",
             dependencies: [

@@ -14,9 +14,17 @@ extension Service {
         let isDry = try query.flag("dryRun") == true
         if let earlier = try replay(request, isDry: isDry) { return .now(earlier) }
         let sent = try body(request)
-        let asked = try PipelineRequest.resolve(sent).get()
+        let template = try OneShotTemplate.resolve(sent)?.get()
         let id = "pipe_" + ULID.make()
-        let jobs = try Admission(scheduler).jobs(for: asked, id: id)
+        let asked: PipelineRequest
+        let jobs: [(job: Job, lineage: Lineage)]
+        do {
+            asked = try PipelineRequest.resolve(template?.pipeline ?? sent).get()
+            jobs = try Admission(scheduler).jobs(for: asked, id: id)
+        } catch let faults as Violations {
+            // Whoever sent no steps is told by what was sent.
+            throw template.map { faults.told(by: $0.place) } ?? faults
+        }
         if isDry {
             let estimates = zip(asked.steps, jobs).map { step, job in
                 JSONValue.object(estimate(step, job.lineage))

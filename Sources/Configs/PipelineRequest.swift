@@ -42,7 +42,7 @@ package struct PipelineRequest: Hashable, Sendable {
     package static func dependencies(of request: JobRequest) -> Set<String> {
         Set(
             request.spec.references.compactMap {
-                if case .from(let step, _) = $0.reference { step } else { nil }
+                if case .from(let step, _, _) = $0.reference { step } else { nil }
             }
         )
     }
@@ -119,7 +119,7 @@ extension PipelineRequest {
         _ earlier: [Step],
         _ faults: inout [Violation],
     ) {
-        guard case .from(let name, let output) = need.reference else { return }
+        guard case .from(let name, let output, _) = need.reference else { return }
         let names = earlier.compactMap(\.name)
         guard let step = earlier.first(where: { $0.name == name }) else {
             let hint = suggestion(for: name, among: names)

@@ -3,20 +3,27 @@
 /// A checkpoint or an architecture, made before or by an earlier step of the same pipeline.
 package enum Reference: Hashable, Sendable {
     case id(String)  // "ckpt_..." or "arch_..."
-    case from(step: String, output: String)  // {"$from": "pretrain.outputs.checkpoint"}
+    /// `{"$from": "pretrain.outputs.checkpoint"}`; of architectures the best, or the one of this rank.
+    case from(step: String, output: String, rank: Int = 1)
 }
 
 extension Form<Reference> {
-    /// An id, or `{"$from": "STEP.outputs.OUTPUT"}`.
+    /// The best architectures that a later step may name.
+    private static var ranks: ClosedRange<Int> { 1...100 }
+
+    /// An id, or `{"$from": "STEP.outputs.OUTPUT"}`, of architectures also with `rank`.
     static func reference(to output: JobOutput) -> Form {
         let prefix = output == .checkpoint ? "ckpt_" : "arch_"
         let allowed =
             "\"\(prefix)...\", or {\"$from\": \"STEP.outputs.\(output.rawValue)\"} in a pipeline"
+        let rank: [String: JSONValue] =
+            output == .architecture ? ["rank": Form<Int>.int(ranks).schema] : [:]
+        let members: [String: JSONValue] = ["$from": ["type": "string"]]
         let schema: JSONValue = [
             "anyOf": [
                 ["type": "string", "pattern": .string("^\(prefix)[A-Za-z0-9_-]+$")],
                 [
-                    "type": "object", "properties": ["$from": ["type": "string"]],
+                    "type": "object", "properties": .object(members.merging(rank) { $1 }),
                     "required": ["$from"], "additionalProperties": false,
                 ],
             ]
@@ -34,14 +41,15 @@ extension Form<Reference> {
                 faults.append(wrongType(json, place, expected: allowed))
                 return nil
             }
-            let unknown = members.keys.filter { $0 != "$from" }.sorted().prefix(32)
+            let known = ["$from"] + rank.keys
+            let unknown = members.keys.filter { !known.contains($0) }.sorted().prefix(32)
             for key in unknown {
                 faults.append(
                     Violation(
                         pointer(place, key),
                         .unknownField,
                         "no such field",
-                        allowed: "\"$from\"",
+                        allowed: known.map(quoted).joined(separator: ", "),
                     )
                 )
             }
@@ -64,12 +72,16 @@ extension Form<Reference> {
                 faults.append(Violation(from, .notAllowed, detail, allowed: allowed))
                 return nil
             }
-            return unknown.isEmpty
-                ? .from(step: String(parts[0]), output: String(parts[2])) : nil
+            let place = pointer(place, "rank")
+            let rank = members["rank"].map { Form<Int>.int(ranks).read($0, place, &faults) } ?? 1
+            guard unknown.isEmpty, let rank else { return nil }
+            return .from(step: String(parts[0]), output: String(parts[2]), rank: rank)
         } write: {
             switch $0 {
             case .id(let id): .string(id)
-            case .from(let step, let output): ["$from": .string("\(step).outputs.\(output)")]
+            case .from(let step, let output, let rank):
+                JSONValue.object(["$from": .string("\(step).outputs.\(output)")])
+                    .merged(with: rank == 1 ? [:] : ["rank": .int(Int64(rank))])
             }
         }
     }

@@ -34,6 +34,21 @@ package struct Violations: Error, Hashable, Sendable, CustomStringConvertible {
 
     package init(_ all: [Violation]) { self.all = all }
 
+    /// The same, each where `place` finds its pointer; what then is told twice is told once.
+    package func told(by place: (String) -> String) -> Violations {
+        var told: [Violation] = []
+        for fault in all {
+            let moved = Violation(
+                place(fault.pointer),
+                fault.code,
+                fault.detail,
+                allowed: fault.allowed,
+            )
+            if !told.contains(moved) { told.append(moved) }
+        }
+        return Violations(told)
+    }
+
     /// One line for each violation.
     package var description: String {
         all.map { violation in

@@ -135,7 +135,7 @@ extension JobStore {
                 guard case .checkpoint = need.expected else { return false }
                 return switch need.reference {
                 case .id(let id): id == checkpoint.id
-                case .from(let step, _): try isMade(by: step, of: job)
+                case .from(let step, _, _): try isMade(by: step, of: job)
                 }
             }
             return isInput ? Referrer(job: job.id, reason: .input) : nil

@@ -209,7 +209,7 @@ package struct Admission: Sendable {
         _ faults: inout [Violation],
     ) throws -> Lineage {
         switch (need.reference, need.expected) {
-        case (.from(let step, _), _):
+        case (.from(let step, _, _), _):
             return earlier[step] ?? Lineage()
         case (.id(let id), .checkpoint(let kinds)):
             let allowed =

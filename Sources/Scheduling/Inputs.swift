@@ -59,7 +59,7 @@ package struct Inputs {
             }
             (name, kind, sha256) = (found.name, found.kind, found.sha256)
             path = store.path(of: found)
-        case .from(let step, _):
+        case .from(let step, _, _):
             let maker = try maker(step, of: job)
             guard let output = maker.outputs?.checkpoint else {
                 throw InputFailure(
@@ -96,11 +96,13 @@ package struct Inputs {
                 )
             }
             return InputArchitecture(space: found.spaceValue, genome: found.genome)
-        case .from(let step, _):
-            guard let found = try maker(step, of: job).outputs?.architectures?.first else {
+        case .from(let step, _, let rank):
+            let all = try maker(step, of: job).outputs?.architectures ?? []
+            guard let found = all.dropFirst(rank - 1).first else {
                 throw InputFailure(
                     code: "bad_architecture",
-                    message: "\(need.pointer): \(step) found no architecture",
+                    message:
+                        "\(need.pointer): \(step) left \(all.count) architectures, none of rank \(rank)",
                 )
             }
             return InputArchitecture(space: found.space, genome: found.genome)

@@ -11,8 +11,9 @@ struct Detnas: ParsableCommand {
         abstract: "Searches object-detector architectures on your own data, as a service.",
         version: version,
         subcommands: [
-            Serve.self, Submit.self, ListJobs.self, ShowJob.self, Watch.self, WaitForJobs.self,
-            Events.self, Logs.self, Pause.self, Resume.self, Retry.self, Cancel.self, Remove.self,
+            Serve.self, Submit.self, Run.self, ListJobs.self, ShowJob.self, Watch.self,
+            WaitForJobs.self, Events.self, Logs.self, Pause.self, Resume.self, Retry.self,
+            Cancel.self, Remove.self,
             Candidates.self, Pareto.self, Workers.self, TokenCommand.self, DoctorCommand.self,
             BackupCommand.self, RestoreCommand.self,
             DataCommand.self, DatasetCommand.self, ArchitectureCommand.self, CheckpointCommand.self,

@@ -30,14 +30,8 @@ struct ServerOptions: ParsableArguments {
     }
 }
 
-struct Submit: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Submits a job, or a pipeline: a file that has steps."
-    )
-
-    @Argument(help: "JSON or YAML; - for JSON from the standard input.")
-    var file: String
-
+/// How a job or a pipeline is sent.
+struct SubmitOptions: ParsableArguments {
     @Flag(help: "Only check it, and tell what it would take.")
     var dryRun = false
 
@@ -49,10 +43,8 @@ struct Submit: ParsableCommand {
 
     @OptionGroup var options: ServerOptions
 
-    func run() throws {
+    func submit(_ request: JSONValue, isPipeline: Bool) throws {
         let client = try options.client
-        let request = try read()
-        let isPipeline = request["steps"] != nil
         let target = isPipeline ? "/v1/pipelines" : "/v1/jobs"
         let fields = key.map { ["Idempotency-Key": $0] } ?? [:]
         if dryRun {
@@ -69,6 +61,23 @@ struct Submit: ParsableCommand {
             let end = try Watching(client).follow(job["id"]?.string ?? "")
             if end != .success { throw end }
         }
+    }
+}
+
+struct Submit: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Submits a job, or a pipeline: a file that has steps or names a template."
+    )
+
+    @Argument(help: "JSON or YAML; - for JSON from the standard input.")
+    var file: String
+
+    @OptionGroup var options: SubmitOptions
+
+    func run() throws {
+        let request = try read()
+        let isPipeline = request["steps"] != nil || request["template"] != nil
+        try options.submit(request, isPipeline: isPipeline)
     }
 
     private func read() throws -> JSONValue {

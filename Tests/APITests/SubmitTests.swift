@@ -484,4 +484,29 @@ private final class Ids: @unchecked Sendable {
     private(set) var all: [String] = []
 
     func add(_ id: String) { lock.withLock { all.append(id) } }
+
+    @Test func `a template becomes its steps, and errors are told by what was sent`() throws {
+        let bench = try ServerBench()
+        let photos: JSONValue = [
+            "dataset": "photos", "annotations": "annotations/instances_train.json",
+        ]
+        let request: JSONValue = [
+            "template": "one-shot-nas", "classification": ["dataset": "photos"], "train": photos,
+            "top": 2,
+        ]
+        let dry = try bench.client.send("POST", "/v1/pipelines?dryRun=true", body: request)
+        #expect(dry.status == 200, "\(dry.text)")
+        let shown = try #require(try dry.json["pipeline"])
+        #expect(shown["steps"]?.array?.count == 5)
+        // What was shown can be sent.
+        for body in [request, shown] {
+            let answer = try bench.client.send("POST", "/v1/pipelines", body: body)
+            #expect(answer.status == 201, "\(answer.text)")
+            let steps = try answer.json["jobs"]?.array?.map { $0["step"]?.string }
+            #expect(steps == ["pretrain", "finetune", "search", "retrain-1", "retrain-2"])
+        }
+        let wrong = request.merged(with: ["train": ["dataset": "nowhere"], "top": 1])
+        let errors = try bench.refuse(wrong, to: "/v1/pipelines")
+        #expect(errors.keys.sorted() == ["/train/dataset"])
+    }
 }

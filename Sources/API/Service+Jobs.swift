@@ -211,6 +211,8 @@ extension Service {
         let checkpoint = try job.outputs?.checkpoint.flatMap {
             try store.checkpoint(of: job.id, at: $0.path)
         }
+        var job = job
+        if store.isUnsettled(job.id) { job.phase = JobPhase.settling }
         return job.view(
             attempts: try store.attempts(of: job.id),
             checkpointID: checkpoint?.id,

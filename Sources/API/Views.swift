@@ -57,7 +57,7 @@ extension Job {
         view["waitingFor"] =
             switch phase {
             case JobPhase.waitingForDependency: .array(needs.map { .string($0.rawValue) })
-            case JobPhase.waitingForDisk: ["disk"]
+            case JobPhase.waitingForDisk, JobPhase.settling: ["disk"]
             default: nil
             }
         view["latestMetrics"] = .object(latestMetrics.mapValues { .double($0) })

@@ -71,6 +71,7 @@ package final class JobStore: Sendable {
     package let tally = Tally()
     let database: DatabasePool
     let damageFound = Mutex<String?>(nil)
+    private let unsettled = Mutex<Set<JobID>>([])
     private let lock: Int32
 
     /// Opens the store in `folder`, which is made where it is missing.
@@ -107,6 +108,16 @@ package final class JobStore: Sendable {
         try? database.close()
         close(lock)
     }
+
+    /// Notes that the worker of a job has ended, and that this cannot be stored, or that it is.
+    package func note(_ job: JobID, isUnsettled: Bool) {
+        unsettled.withLock { jobs in
+            if isUnsettled { jobs.insert(job) } else { jobs.remove(job) }
+        }
+    }
+
+    /// Whether a job that is running by what is stored has lost its worker.
+    package func isUnsettled(_ job: JobID) -> Bool { unsettled.withLock { $0.contains(job) } }
 
     package func runDirectory(of job: JobID) -> RunDirectory {
         RunDirectory("\(folder)/runs/\(job)")

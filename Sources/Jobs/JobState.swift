@@ -45,6 +45,8 @@ package enum JobPhase {
     package static let paused = "paused"
     package static let stopping = "stopping"
     package static let stalled = "stalled"
+    /// The worker has ended, and what follows could not be stored yet.
+    package static let settling = "settling"
     /// Of a terminal job: nothing.
     package static let done = "done"
 }

@@ -5,6 +5,8 @@ import Glibc
 /// The exit codes that a worker and the server agree on; any other, without an `error.json`, is a crash.
 package enum ExitCode {
     package static let done: Int32 = 0
+    /// The disk is so full that not even an `error.json` could be left.
+    package static let noRoom: Int32 = 73
     package static let superseded: Int32 = 74  // another epoch is newer
     package static let stopped: Int32 = 75  // on request, with a checkpoint
     package static let lostPeer: Int32 = 76
@@ -109,6 +111,9 @@ extension Job {
             return .again(cause: "stopped", failure: nil)
         case (.code(ExitCode.done), _):
             return crash("the worker ended without a result", end)
+        case (.code(ExitCode.noRoom), _):
+            let message = "the worker found no room on the disk"
+            return retry("error", failure("disk_full", message, retriable: true, end))
         case (.code(let code), _):
             return crash("the worker exited with code \(code)", end)
         case (.signal(let signal), _) where [SIGKILL, SIGTERM, SIGINT, SIGHUP].contains(signal):

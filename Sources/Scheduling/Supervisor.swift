@@ -235,6 +235,7 @@ final class Supervisor: @unchecked Sendable {
         // Where the worker was watched its running time is that, whatever became of the clock.
         let ranUntil = begun.map { $0.date + ($0.instant.duration(to: .now) / .seconds(1)) }
         if offsets.isEmpty { offsets = (try? store.offsets(of: id)) ?? [:] }
+        defer { store.note(id, isUnsettled: false) }
         while true {
             if follow() {
                 do {
@@ -260,6 +261,7 @@ final class Supervisor: @unchecked Sendable {
                     return
                 } catch { told(error) }
             }
+            store.note(id, isUnsettled: true)
             // What is not settled now is settled by the next start of the server.
             if lock.withLock({ orders.isDetached || orders.wish == .shutDown }) { return }
             Thread.sleep(forTimeInterval: settings.retrySeconds)

@@ -12,7 +12,7 @@ package enum WorkerProcess {
     /// Works on the job of a run directory until it is done or told to stop.
     ///
     /// Pins the process to the job's cores before libtorch starts a thread, and lowers its priority.
-    /// - Returns: the exit code: `ExitCode`, or 1 for a failure that `error.json` explains.
+    /// - Returns: the exit code: `ExitCode`, or 1 for a failure that `error.json` or the log explains.
     package static func run(directory path: String, attempt: Int) -> Int32 {
         let directory = RunDirectory(path)
         do {
@@ -26,8 +26,10 @@ package enum WorkerProcess {
             defer { heart.stop() }
             return work(job, run)
         } catch {
-            FileHandle.standardError.write(Data("detnas worker: \(path): \(error)\n".utf8))
-            return 1
+            try? FileHandle.standardError.write(
+                contentsOf: Data("detnas worker: \(path): \(error)\n".utf8)
+            )
+            return explanation(of: error).code == "disk_full" ? ExitCode.noRoom : 1
         }
     }
 
@@ -109,10 +111,20 @@ package enum WorkerProcess {
     }
 
     private static func fail(_ error: any Error, _ run: WorkerRun) -> Int32 {
-        let file = explanation(of: error)
-        FileHandle.standardError.write(Data("detnas worker: \(file.message)\n".utf8))
-        if !run.epoch.isSuperseded { try? run.epoch.write(file) }
-        return 1
+        var file = explanation(of: error)
+        // Where the server keeps its data is nobody's business.
+        let folder = URL(filePath: run.epoch.path).deletingLastPathComponent().path
+        file.message = file.message.replacing(folder + "/", with: "")
+        // What cannot be said on a full disk is said by the exit code.
+        try? FileHandle.standardError.write(
+            contentsOf: Data("detnas worker: \(file.message)\n".utf8)
+        )
+        do {
+            if !run.epoch.isSuperseded { try run.epoch.write(file) }
+            return 1
+        } catch {
+            return file.code == "disk_full" ? ExitCode.noRoom : 1
+        }
     }
 
     private static func spec(of job: JobFile) throws -> JobSpec {
@@ -190,12 +202,15 @@ package enum WorkerProcess {
                 retriable: false,
                 step: step,
             )
+        // When there is room again the job goes on; until then the queue waits.
+        case RunError.diskFull:
+            return ErrorFile(code: "disk_full", message: "\(error)", retriable: true)
         case let error as RunError:
             return ErrorFile(code: error.code, message: "\(error)", retriable: false)
         case let error as FileError where error.isDiskFull:
-            return ErrorFile(code: "disk_full", message: "\(error)", retriable: false)
+            return ErrorFile(code: "disk_full", message: "\(error)", retriable: true)
         case let error as CocoaError where error.code == .fileWriteOutOfSpace:
-            return ErrorFile(code: "disk_full", message: "\(error)", retriable: false)
+            return ErrorFile(code: "disk_full", message: "\(error)", retriable: true)
         case let error as TorchError:
             return ErrorFile(code: "internal", message: "\(error)", retriable: false)
         default:

@@ -26,8 +26,8 @@ struct BadInputTests {
         """
     }
 
-    private static func job(_ spec: String) -> String {
-        #"{"kind": "supernet.pretrain", "seed": 3, "spec": \#(spec)}"#
+    private static func job(_ spec: String, attempts: Int = 3) -> String {
+        #"{"kind": "supernet.pretrain", "seed": 3, "limits": {"maxAttempts": \#(attempts)}, "spec": \#(spec)}"#
     }
 
     private func withFolder(_ body: (URL) throws -> Void) throws {
@@ -138,7 +138,9 @@ struct BadInputTests {
         try withFolder { folder in
             let daemon = try Daemon(folder, fileLimit: 4096)
             defer { daemon.stop() }
-            let large = try daemon.submit(Self.job(Self.spec(steps: 20, space: #""detnas-300m""#)))
+            let large = try daemon.submit(
+                Self.job(Self.spec(steps: 20, space: #""detnas-300m""#), attempts: 2)
+            )
             let failed = try daemon.finished(large)
             #expect(failed["state"] as? String == "failed", "\(failed)")
             #expect(

@@ -195,6 +195,24 @@ private func running(maxAttempts: Int = 3, reached: Int? = nil) throws -> Job {
         #expect(failure.code == "crashed")
     }
 
+    @Test
+    func `a worker that found no room on the disk is tried again, as long as attempts are left`()
+        throws
+    {
+        var job = try running()
+        job.limits.maxAttempts = 2
+        let end = WorkerEnd(exit: .code(ExitCode.noRoom))
+        guard case .again("error", let failure?) = job.verdict(on: end) else {
+            throw UnexpectedVerdict(job.verdict(on: end))
+        }
+        #expect(failure.code == "disk_full" && failure.retriable)
+        job.failures = 1
+        guard case .failed(let last) = job.verdict(on: end) else {
+            throw UnexpectedVerdict(job.verdict(on: end))
+        }
+        #expect(last.code == "disk_full")
+    }
+
     @Test func `running time adds up over attempts, and waiting is not counted`() throws {
         var job = job()
         var now = noon

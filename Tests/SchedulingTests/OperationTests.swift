@@ -119,11 +119,12 @@ final class Lines: Sendable {
         try limit(to: #require(pages))
         try bench.service.tell("\(id)")
         #expect(eventually { !lines.matching("cannot store").isEmpty })
-        // The worker has long ended; what was readable is.
-        Thread.sleep(forTimeInterval: 0.5)
+        // The worker has long ended, and that is known; what was readable is.
+        #expect(eventually { bench.store.isUnsettled(id) })
         #expect(try bench.job(id).state == .running)
         try limit(to: 1 << 20)
         _ = try bench.ends(id, .succeeded)
+        #expect(eventually { !bench.store.isUnsettled(id) })
         let events = try bench.store.events(of: id, after: 0, limit: 1000)
         #expect(events.map(\.seq) == Array(1...events.count))
         let steps = events.filter { $0.type == "metric" }.map { $0.data["step"]?.int }

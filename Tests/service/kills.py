@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """kill -9 of the daemon, of a worker, or of both, at each step of a job's life.
 
-    Tests/service/kills.py                one kill at every place: 50 of them
-    Tests/service/kills.py --rounds 4     200 kills
+    Tests/service/kills.py                a kill at every place: 54 of them
+    Tests/service/kills.py --rounds 4     216 kills
     Tests/service/kills.py --seed 7 --only pause
 
 Each round submits a job, kills at one place, starts the daemon again where it died, and drives the job to its end. After
@@ -61,6 +61,11 @@ WAITING = r"""
 event metric '{"step":1,"loss":0.5}'
 until_told
 checkpoint final 6 supernet
+result
+"""
+MANY = r"""
+for n in 1 2 3 4 5 6 7 8; do checkpoint s$n $n supernet; done
+checkpoint final 9 supernet
 result
 """
 WITNESS = r"""
@@ -267,6 +272,72 @@ class Matrix:
         assert not (self.daemon.folder / f"runs/{id}").exists(), f"{id} left its folder"
         self.jobs.remove(id)
 
+    # Files that the daemon removes or takes in: struck while it does.
+
+    def retaining(self, victim):
+        """Of eight checkpoints two are to stay; what goes, goes with its file and is told once."""
+        self.number += 1
+        self.daemon.behave(self.number, MANY)
+        request = job(self.number, f"round {self.number}") | {"retention": {"checkpoints": 2}}
+        status, found = self.daemon.send("POST", "/v1/jobs", request)
+        assert status == 201, found
+        id = found["id"]
+        self.jobs.add(id)
+        eventually(lambda: self.state(id) == "succeeded", what=f"the end of {id}")
+        # It begins a tenth of a second after that.
+        time.sleep(self.random.uniform(0.08, 0.16))
+        self.strike(victim, id)
+        self.revive()
+        eventually(lambda: self.listed(id) == ["final", "s8"], what=f"the retention of {id}")
+        events = self.check(id, "succeeded")
+        self.check_files(id, events)
+
+    def deleting_a_checkpoint(self, victim):
+        id = self.submit(MANY)
+        self.check(id, "succeeded")
+        first = self.daemon.get(f"/v1/checkpoints?job={id}&limit=500")["data"][-1]
+        place = f"/v1/checkpoints/{first['id']}"
+        status, _ = self.harried(victim, id, "DELETE", place)
+        assert status in (None, 204), status
+        if self.daemon.send("GET", place)[0] == 200:
+            assert status is None, "deleted, and there again"
+            assert self.daemon.send("DELETE", place)[0] == 204
+        assert self.daemon.send("GET", place)[0] == 404
+        events = self.check(id, "succeeded")
+        self.check_files(id, events)
+
+    def uploading(self, victim):
+        content = self.random.randbytes(self.random.choice([1000, 1 << 20, 8 << 20]))
+        digest = hashlib.sha256(content).hexdigest()
+        asked = {"name": f"upload-{self.random.random()}", "bytes": len(content), "sha256": digest}
+        key = {"Idempotency-Key": asked["name"]}
+        first, told = self.harried(victim, "", "POST", "/v1/uploads", asked, key)
+        status, made = self.daemon.send("POST", "/v1/uploads", asked, key)
+        assert status == 201 and (first is None or told["id"] == made["id"]), (told, made)
+        place = f"/v1/uploads/{made['id']}"
+        kind = {"Content-Type": "application/octet-stream"}
+        status, _ = self.harried(victim, "", "PUT", place, content, kind)
+        assert status in (None, 200), status
+        if self.daemon.get(place)["state"] == "waiting":
+            assert status is None, "stored, and not there"
+            assert self.daemon.send("PUT", place, content, kind)[0] == 200
+        folder = self.daemon.folder / "uploads"
+        assert hashlib.sha256((folder / made["id"]).read_bytes()).hexdigest() == digest
+        assert self.daemon.send("DELETE", place)[0] == 204
+        assert not list(folder.iterdir()), f"left: {list(folder.iterdir())}"
+
+    def listed(self, id):
+        return sorted(c["name"] for c in self.daemon.get(f"/v1/checkpoints?job={id}&limit=500")["data"])
+
+    def check_files(self, id, events):
+        """The files are those of the list, and what is not there any more was told once."""
+        listed = {c["name"] for c in self.daemon.get(f"/v1/checkpoints?job={id}&limit=500")["data"]}
+        files = {path.name for path in (self.daemon.folder / f"runs/{id}").glob("epoch-*/checkpoints/*")}
+        assert files == {f"{name}.safetensors" for name in listed}, (files, listed)
+        told = {kind: [e["data"]["name"] for e in events if e["type"] == kind]
+                for kind in ["checkpoint.created", "checkpoint.deleted"]}
+        assert sorted([*told["checkpoint.deleted"], *listed]) == sorted(told["checkpoint.created"]), told
+
     # What must be true then
 
     def check(self, id, state, follower=None):
@@ -276,7 +347,8 @@ class Matrix:
         events = self.daemon.events(id)
         assert [e["seq"] for e in events] == list(range(1, len(events) + 1)), f"a gap in {id}"
         assert found["lastSeq"] == len(events), found["lastSeq"]
-        assert events[-1]["type"] == "job.end"
+        # What is removed of an ended job is told behind its end.
+        assert [e["type"] for e in events if e["type"] != "checkpoint.deleted"][-1] == "job.end"
         seen = follower.close() if follower else []
         assert events[:len(seen)] == seen, f"{id}: what was shown has changed"
         kinds = ["metric", "checkpoint.created"]
@@ -312,7 +384,7 @@ def cells():
             yield f"{point} {victim}", lambda m, v=victim, p=point: m.point(v, p)
         for step in ["starting", "pausing", "writing_to_pause", "resuming", "retrying", "cancelling"]:
             yield f"{step} {victim}", lambda m, v=victim, s=step: getattr(m, s)(v)
-    for step in ["submitting", "deleting"]:
+    for step in ["submitting", "deleting", "retaining", "deleting_a_checkpoint", "uploading"]:
         yield f"{step} daemon", lambda m, s=step: getattr(m, s)("daemon")
 
 
@@ -326,7 +398,7 @@ def main():
     with Daemon() as daemon:
         matrix = Matrix(daemon, options.seed)
         witness = matrix.submit(WITNESS)
-        eventually(lambda: daemon.workers(witness), what="the witness")
+        eventually(lambda: daemon.events(witness, 10), what="the witness")
         process = daemon.workers(witness)
         places = [cell for cell in cells() if options.only in cell[0]]
         for _ in range(options.rounds):

@@ -108,7 +108,10 @@ let package = Package(
             "JobStore",
             ["Configs", "Jobs", "SearchSpaces", .product(name: "GRDB", package: "GRDB.swift")],
         ),
-        library("Scheduling", ["CLinux", "Configs", "JobStore", "Jobs", "SearchSpaces"]),
+        library(
+            "Scheduling",
+            ["CLinux", "CZlib", "Configs", "JobStore", "Jobs", "SearchSpaces"],
+        ),
         library("HTTP", ["CHTTP", "COpenSSL", "CZlib"]),
         library(
             "API",
@@ -177,7 +180,7 @@ let package = Package(
             swiftSettings: swift,
         ),
         tests("Configs"),
-        tests("Pipelines", ["Configs", "NN", "Search", "SearchSpaces", "Torch"]),
+        tests("Pipelines", ["Configs", "Datasets", "NN", "Search", "SearchSpaces", "Torch"]),
         .testTarget(
             name: "ExchangeTests",
             dependencies: [

@@ -100,6 +100,19 @@ extension Service {
             storingRoute("PUT", "/v1/uploads/{id}", for: .submit, admit: admitUpload, putUpload),
             route("DELETE", "/v1/uploads/{id}", for: .submit, deleteUpload),
 
+            route("GET", "/v1/datasets", for: .read, listDatasets),
+            route("POST", "/v1/datasets", bodyLimit: body, for: .submit, addDataset),
+            route("GET", "/v1/datasets/{id}", for: .read, getDataset),
+            route("DELETE", "/v1/datasets/{id}", for: .manage, deleteDataset),
+            route("GET", "/v1/datasets/{id}/problems", for: .read, listDatasetProblems),
+            route(
+                "POST",
+                "/v1/datasets/{id}/check",
+                bodyLimit: body,
+                for: .submit,
+                checkDataset,
+            ),
+
             route("GET", "/v1/auth/whoami", for: nil, whoAmI),
             route("GET", "/v1/auth/tokens", for: .admin, listTokens),
             route("POST", "/v1/auth/tokens", bodyLimit: body, for: .admin, makeToken),

@@ -28,7 +28,7 @@ extension Service {
         job.restart = fork?.restart
         if isDry {
             let estimate = estimate(asked, lineage)
-            guard isMeasured else {
+            guard isMeasured, asked.kind.hasTrial else {
                 return .now(json(["job": asked.json, "estimate": .object(estimate)]))
             }
             try checkDisk()

@@ -256,6 +256,19 @@ struct ProblemPage {
             "Announce it anew with the right one.",
         ),
         ProblemPage(
+            "dataset_exists",
+            "409",
+            "A data set of this name or folder is registered, or what was uploaded would hide a folder that is there.",
+            "Choose another name, or delete that one first; GET /v1/datasets lists them all.",
+        ),
+        ProblemPage(
+            "no_files",
+            "409",
+            "The data set has no files that could be looked at: they are still being unpacked, or could not be, or its folder"
+                + " is gone.",
+            "Wait, or see its `failures`; then register it anew.",
+        ),
+        ProblemPage(
             "too_many_uploads",
             "429",
             "As many uploads lie here as the server keeps.",

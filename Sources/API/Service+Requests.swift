@@ -60,6 +60,9 @@ extension Service {
         }
         if let found = try store.checkpoint(id) { return json(found.view, status: 201, fields) }
         if let found = try store.upload(id) { return json(found.view, status: 201, fields) }
+        if let found = try store.dataset(id) {
+            return json(try view(found), status: 201, fields)
+        }
         throw Problem(
             410,
             "gone",

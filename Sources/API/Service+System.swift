@@ -23,7 +23,7 @@ extension Service {
             ["core": .int(core), "job": .optional(job?.rawValue)] as JSONValue
         }
         let counts = try store.counts()
-        let roots = scheduler.settings.datasetRoots.map { root in
+        let roots = scheduler.datasetRoots.map { root in
             [
                 "name": .string(root.name),
                 "datasets": .array(root.datasets.map { .string($0) }),

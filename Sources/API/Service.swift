@@ -23,6 +23,7 @@ package final class Service: Sendable {
     let store: JobStore
     let scheduler: Scheduler
     let trials: Trials
+    let datasetMaker: DatasetMaker
     let access: Access
     let limits: Limits
     let version: String
@@ -48,6 +49,7 @@ package final class Service: Sendable {
         store = scheduler.store
         self.scheduler = scheduler
         trials = Trials(scheduler)
+        datasetMaker = DatasetMaker(scheduler, log: log)
         self.access = access ?? Access(store: scheduler.store, needsToken: false)
         self.version = version
         self.limits = limits
@@ -143,6 +145,8 @@ package final class Service: Sendable {
             return .notFound("checkpoint", id)
         case StoreError.noSuchUpload(let id):
             return .notFound("upload", id)
+        case StoreError.noSuchDataset(let id):
+            return .notFound("data set", id)
         default:
             break
         }

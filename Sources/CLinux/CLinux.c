@@ -122,3 +122,5 @@ int cl_keep_little(int arenas) {
                ? 0
                : EINVAL;
 }
+
+int cl_sync_file_system(int descriptor) { return syncfs(descriptor) == 0 ? 0 : errno; }

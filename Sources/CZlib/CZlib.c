@@ -17,3 +17,8 @@ int64_t czlib_gzip(const void *bytes, size_t count, void *out, size_t capacity, 
     deflateEnd(&stream);
     return result == Z_STREAM_END ? size : -1;
 }
+
+int czlib_begin_gunzip(z_stream *stream) {
+    // 16 beside the window's bits asks for gzip's frame and its check sum.
+    return inflateInit2(stream, 15 + 16);
+}

@@ -90,18 +90,34 @@ package struct Client: Sendable {
     ) throws {
         let connection = try Connection(to: address)
         let content = body.map { Data($0.canonical.utf8) } ?? Data()
+        var fields = fields
+        if body != nil || method == "POST" || method == "PATCH" {
+            fields["Content-Length"] = "\(content.count)"
+        }
+        if body != nil { fields["Content-Type"] = "application/json" }
+        try connection.send(requestHead(method, target, fields) + content)
+        try readAnswer(to: method, connection, head: head, take: take)
+    }
+
+    /// What comes before the content of a request.
+    func requestHead(_ method: String, _ target: String, _ fields: [String: String]) -> Data {
         let host: String =
             if case .tcp = address { address.name } else { "localhost" }
         var text = "\(method) \(target) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n"
-        if body != nil || method == "POST" || method == "PATCH" {
-            text += "Content-Length: \(content.count)\r\n"
-        }
-        if body != nil { text += "Content-Type: application/json\r\n" }
         if let token { text += "Authorization: Bearer \(token)\r\n" }
         for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
             text += "\(name): \(value)\r\n"
         }
-        try connection.send(Data((text + "\r\n").utf8) + content)
+        return Data((text + "\r\n").utf8)
+    }
+
+    /// - Throws: as `exchange`.
+    func readAnswer(
+        to method: String,
+        _ connection: Connection,
+        head: (ResponseHead) throws -> Void = { _ in },
+        take: (Data) throws -> Bool,
+    ) throws {
         let answer = try readHead(connection)
         guard answer.status < 300 else {
             var problem = Data()

@@ -9,6 +9,7 @@ package enum JobKind: String, Codable, CaseIterable, Sendable {
     case subnetRetrain = "subnet.retrain"
     case architecturePredict = "architecture.predict"
     case architectureEvaluate = "architecture.evaluate"
+    case datasetCheck = "dataset.check"
 }
 
 /// What a checkpoint holds. Raw values are stored and sent, so they never change.
@@ -31,7 +32,10 @@ extension JobKind {
         switch self {
         case .supernetPretrain, .detectorFinetune, .subnetRetrain: [.checkpoint]
         case .searchEvolution: [.architecture]
-        case .architecturePredict, .architectureEvaluate, .searchAudit: []
+        case .architecturePredict, .architectureEvaluate, .searchAudit, .datasetCheck: []
         }
     }
+
+    /// Whether a trial can tell what a job of this kind takes. A check would have to read every list first.
+    package var hasTrial: Bool { self != .datasetCheck }
 }

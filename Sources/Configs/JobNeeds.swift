@@ -55,6 +55,8 @@ extension JobSpec {
                 + (config.folder.map { [need($0, "\(place)/folder")] } ?? [])
         case .evaluate(let config):
             need(config.train, "\(place)/train") + [need(config.list, "\(place)/list")]
+        case .check(let config):
+            [DatasetNeed(pointer: "\(place)/dataset", dataset: config.dataset, paths: [])]
         }
     }
 
@@ -64,7 +66,7 @@ extension JobSpec {
     /// The same for a spec that stands at `place`.
     package func references(at place: String) -> [ReferenceNeed] {
         switch self {
-        case .pretrain: []
+        case .pretrain, .check: []
         case .finetune(let config):
             config.checkpoint.map {
                 [

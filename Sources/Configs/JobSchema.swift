@@ -11,6 +11,7 @@ extension JobKind {
         case .subnetRetrain: "Train one architecture from scratch"
         case .architecturePredict: "Draw what a detector finds on images"
         case .architectureEvaluate: "Measure a detector, or a path of a supernet, on a list"
+        case .datasetCheck: "Read a data set in full, and say what is in it and what is wrong"
         }
     }
 
@@ -61,6 +62,8 @@ extension JobKind {
             ["checkpoint": "ckpt_1", "folder": ["dataset": "photos"]]
         case .architectureEvaluate:
             ["checkpoint": "ckpt_1", "list": boxes]
+        case .datasetCheck:
+            ["dataset": "coco"]
         }
     }
 }

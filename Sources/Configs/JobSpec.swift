@@ -9,6 +9,7 @@ package enum JobSpec: Hashable, Sendable {
     case retrain(RetrainConfig)
     case predict(PredictConfig)
     case evaluate(EvaluateConfig)
+    case check(CheckConfig)
 
     package var kind: JobKind {
         switch self {
@@ -19,6 +20,7 @@ package enum JobSpec: Hashable, Sendable {
         case .retrain: .subnetRetrain
         case .predict: .architecturePredict
         case .evaluate: .architectureEvaluate
+        case .check: .datasetCheck
         }
     }
 }
@@ -49,6 +51,8 @@ extension JobSpec {
                 Form.object.read(json, place, &faults).map { .predict($0) }
             case .architectureEvaluate:
                 Form.object.read(json, place, &faults).map { .evaluate($0) }
+            case .datasetCheck:
+                Form.object.read(json, place, &faults).map { .check($0) }
             }
         guard let spec, faults.isEmpty else { return .failure(Violations(faults)) }
         return .success(spec)
@@ -64,6 +68,7 @@ extension JobSpec {
         case .retrain(let config): Form.object.write(config)
         case .predict(let config): Form.object.write(config)
         case .evaluate(let config): Form.object.write(config)
+        case .check(let config): Form.object.write(config)
         }
     }
 
@@ -77,6 +82,7 @@ extension JobSpec {
         case .subnetRetrain: Form<RetrainConfig>.object.schema
         case .architecturePredict: Form<PredictConfig>.object.schema
         case .architectureEvaluate: Form<EvaluateConfig>.object.schema
+        case .datasetCheck: Form<CheckConfig>.object.schema
         }
     }
 
@@ -92,7 +98,7 @@ extension JobSpec {
         switch self {
         case .pretrain: .supernet
         case .finetune: .detectorSupernet
-        case .search, .audit, .predict, .evaluate: nil
+        case .search, .audit, .predict, .evaluate, .check: nil
         case .retrain(let config): config.detection == nil ? .subnet : .detector
         }
     }

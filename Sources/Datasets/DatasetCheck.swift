@@ -12,8 +12,10 @@ package struct DatasetReport: Sendable {
     package var problems: [String] = []
     /// What would fail a job.
     package var failures: [String] = []
+    /// Of the lists together, or of each folder, where there are no failures.
+    package var digests: [String] = []
     /// What a checkpoint that is trained on the set would remember of it.
-    package var digest: String?
+    package var digest: String? { digests.first }
 
     package func count(_ name: String) -> Int? { counts.first { $0.name == name }?.count }
 }
@@ -26,6 +28,8 @@ package struct DatasetCheck: Sendable {
     package var maxBroken = 0.05
     /// How many pictures are decoded at once.
     package var threads = 1
+    /// Asked from any thread: when it says so, the rest of the pictures is not looked at.
+    package var isStopped: @Sendable () -> Bool = { false }
     /// Is told, from any thread, how many pictures were looked at.
     package var onProgress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
 
@@ -56,7 +60,7 @@ package struct DatasetCheck: Sendable {
                 imageRoot: reading.imageRoot,
                 purpose: .training,
             )
-            report.digest = learnt.digest(annotations: reading.files).description
+            report.digests = [learnt.digest(annotations: reading.files).description]
         } catch {
             report.failures.append("\(error)")
         }
@@ -98,7 +102,7 @@ package struct DatasetCheck: Sendable {
             return report
         }
         report.counts = [("classes", folders.first?.classes.count ?? 0)]
-        report.digest = folders.first?.digest().description
+        report.digests = folders.map { $0.digest().description }
         for folder in folders {
             let name = folders.count > 1 ? " in \(folder.root.lastPathComponent)" : ""
             report.counts.append(("images\(name)", folder.count))
@@ -137,6 +141,7 @@ package struct DatasetCheck: Sendable {
         let found = Mutex<(done: Int, broken: [(Int, ImageError)])>((0, []))
         DispatchQueue.concurrentPerform(iterations: threads) { thread in
             for item in stride(from: thread, to: count, by: threads) {
+                if isStopped() { return }
                 var error: ImageError?
                 do throws(ImageError) {
                     if decodes {

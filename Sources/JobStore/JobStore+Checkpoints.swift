@@ -113,14 +113,7 @@ extension JobStore {
             sql: "SELECT MAX(number) FROM checkpoints WHERE job = ?",
             arguments: [checkpoint.job?.rawValue],
         )
-        let documents = try String.fetchAll(
-            db,
-            sql: """
-                SELECT document FROM jobs
-                WHERE state IN ('queued', 'running', 'paused') AND deletedAt IS NULL ORDER BY number
-                """,
-        )
-        let jobs = try decode(documents)
+        let jobs = try unfinishedJobs(db)
         /// Whether the step of `job`'s pipeline left this very file.
         func isMade(by step: String, of job: Job) throws -> Bool {
             guard let pipeline = job.pipeline, let maker = checkpoint.job,
@@ -147,6 +140,20 @@ extension JobStore {
             }
             return isInput ? Referrer(job: job.id, reason: .input) : nil
         }
+    }
+
+    /// Oldest first.
+    func unfinishedJobs(_ db: Database) throws -> [Job] {
+        try decode(
+            String.fetchAll(
+                db,
+                sql: """
+                    SELECT document FROM jobs
+                    WHERE state IN ('queued', 'running', 'paused') AND deletedAt IS NULL
+                    ORDER BY number
+                    """,
+            )
+        )
     }
 
     /// Makes a checkpoint of an upload that is whole and was found to be one; the upload is no more then.

@@ -49,11 +49,12 @@ extension JobStore {
         if !keepsFiles { try? FileManager.default.removeItem(atPath: runDirectory(of: id).path) }
     }
 
-    /// Removes the folders of deleted jobs, the files of checkpoints that are no more, and those of uploads and imports that
-    /// came to nothing.
+    /// Removes the folders of deleted jobs, the files of checkpoints that are no more, those of uploads and imports that
+    /// came to nothing, and folders of data sets that were not unpacked in full.
     package func removeLeftovers() throws {
         try settleRemovedFiles()
         try removeUnknownFiles()
+        try removeUnknownDatasets()
         let ids = try database.read { db in
             try String.fetchAll(
                 db,

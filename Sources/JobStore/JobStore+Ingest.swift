@@ -186,6 +186,7 @@ extension JobStore {
             let events = try job.settle(end, ranUntil: ranUntil, at: now, backoff: backoff)
             if job.state == .succeeded, let outputs = job.outputs {
                 try keep(outputs, of: id, at: Timestamp.text(now), db)
+                try noteSucceeded(check: job, at: Timestamp.text(now), db)
             }
             try append(events, to: &job, db)
             try save(&job, db)

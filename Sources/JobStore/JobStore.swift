@@ -21,6 +21,9 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
     case tooNew(folder: String)
     case noSuchCheckpoint(String)
     case noSuchUpload(String)
+    case noSuchDataset(String)
+    /// A data set of this name, or of this folder, is registered.
+    case datasetExists(Dataset)
     /// Unfinished jobs need the checkpoint.
     case referenced([Referrer])
 
@@ -49,6 +52,10 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
             "there is no checkpoint \(id)"
         case .noSuchUpload(let id):
             "there is no upload \(id)"
+        case .noSuchDataset(let id):
+            "there is no data set \(id)"
+        case .datasetExists(let dataset):
+            "\(dataset.id) has the name \(dataset.name) and the folder \(dataset.folder)"
         case .referenced(let by):
             "needed by " + by.map(\.description).joined(separator: ", ")
         }
@@ -159,23 +166,23 @@ extension JobStore {
                     ],
                 )
             }
-            return try jobs.map { job in
-                var job = job
-                let events = job.submitted(at: now)
-                try db.execute(
-                    sql:
-                        "INSERT INTO jobs (id, kind, state, pipeline, document) VALUES (?, ?, ?, ?, '')",
-                    arguments: [
-                        job.id.rawValue, job.kind.rawValue, job.state.rawValue, job.pipeline,
-                    ],
-                )
-                try append(events, to: &job, db)
-                try save(&job, db)
-                return job
-            }
+            return try jobs.map { try insert($0, at: now, db) }
         }
         changes.signal(stored.map(\.id))
         return stored
+    }
+
+    func insert(_ job: Job, at now: Date, _ db: Database) throws -> Job {
+        var job = job
+        let events = job.submitted(at: now)
+        try db.execute(
+            sql: "INSERT INTO jobs (id, kind, state, pipeline, document) VALUES (?, ?, ?, ?, '')",
+            arguments: [job.id.rawValue, job.kind.rawValue, job.state.rawValue, job.pipeline],
+        )
+        try append(events, to: &job, db)
+        try save(&job, db)
+        try noteSubmitted(check: job, db)
+        return job
     }
 
     package func job(_ id: JobID) throws -> Job? {

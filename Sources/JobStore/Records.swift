@@ -46,6 +46,40 @@ package struct Upload: Codable, Equatable, Sendable, FetchableRecord {
     package var storedAt: String?
 }
 
+/// A data set that was registered.
+package struct Dataset: Codable, Equatable, Sendable, FetchableRecord {
+    package var number: Int64
+    /// `ds_` and a ULID.
+    package var id: String
+    /// For people.
+    package var name: String
+    /// What jobs call it: the name of its folder below a root.
+    package var folder: String
+    /// Whether its files came by an upload and are this server's.
+    package var unpacked: Bool
+    /// The upload that it is to be made of; nil when that is done.
+    package var upload: String?
+    /// Whether its first check decodes every picture.
+    package var decode: Bool
+    /// Why it could not be unpacked.
+    package var failure: String?
+    /// The newest check of its folder; nil before there is one.
+    package var job: JobID?
+    /// The check that found `result`.
+    package var checkedBy: JobID?
+    package var checkedAt: String?
+    /// JSON text.
+    package var result: String?
+    package var createdAt: String
+
+    package var resultValue: JSONValue? {
+        result.flatMap { try? JSON.read(JSONValue.self, from: Data($0.utf8)) }
+    }
+
+    /// Whether its files are still to come.
+    package var isBeingUnpacked: Bool { upload != nil && failure == nil }
+}
+
 /// One architecture that a search has scored.
 package struct Candidate: Codable, Equatable, Sendable, FetchableRecord {
     package var number: Int64

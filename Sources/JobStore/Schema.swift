@@ -214,5 +214,28 @@ let migrations: DatabaseMigrator = {
                 """
         )
     }
+    migrator.registerMigration("data sets that were registered") { db in
+        // `job` is the newest check, whoever asked for it; `result` what `checkedBy` found, as JSON text, which outlives
+        // that job. `upload` is what waits to be unpacked.
+        try db.execute(
+            sql: """
+                CREATE TABLE datasets (
+                    number INTEGER PRIMARY KEY AUTOINCREMENT,
+                    id TEXT NOT NULL UNIQUE,
+                    name TEXT NOT NULL UNIQUE,
+                    folder TEXT NOT NULL UNIQUE,
+                    unpacked BOOLEAN NOT NULL,
+                    upload TEXT UNIQUE,
+                    decode BOOLEAN NOT NULL,
+                    failure TEXT,
+                    job TEXT,
+                    checkedBy TEXT,
+                    checkedAt TEXT,
+                    result TEXT,
+                    createdAt TEXT NOT NULL
+                );
+                """
+        )
+    }
     return migrator
 }()

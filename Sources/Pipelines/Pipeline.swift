@@ -33,8 +33,11 @@ package enum Pipeline {
     package static func run(_ spec: JobSpec, _ inputs: RunInputs, _ context: any RunContext) throws
         -> RunResult
     {
-        try TorchLibrary.setThreads(max(1, context.cores.count))
-        try TorchLibrary.flushDenormals()
+        // A check needs no tensor: it loads no libtorch.
+        if spec.kind != .datasetCheck {
+            try TorchLibrary.setThreads(max(1, context.cores.count))
+            try TorchLibrary.flushDenormals()
+        }
         switch spec {
         case .pretrain(let config): return try pretrain(config, spec, context)
         case .finetune(let config): return try finetune(config, spec, inputs, context)
@@ -65,6 +68,8 @@ package enum Pipeline {
             return try Prediction(config, inputs, context).run()
         case .evaluate(let config):
             return try DetectorEvaluation(config, inputs, context).run()
+        case .check(let config):
+            return try DatasetExamination(config, context).run()
         }
     }
 

@@ -148,6 +148,9 @@ extension Trial {
             return [scoring, training]
         case .predict, .evaluate:
             return [Part(name: "detecting", spec: spec, inputs: inputs)]
+        case .check:
+            // `JobKind.hasTrial` keeps it away.
+            return []
         }
     }
 
@@ -248,7 +251,7 @@ extension Trial {
                 return nil
             }
             return seconds(nil, detection.training, images: try images(data))
-        case .search, .audit, .predict, .evaluate:
+        case .search, .audit, .predict, .evaluate, .check:
             return nil
         }
     }

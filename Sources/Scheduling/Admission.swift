@@ -28,10 +28,12 @@ package struct Lineage: Equatable, Sendable {
 package struct Admission: Sendable {
     private let store: JobStore
     private let settings: Scheduler.Settings
+    private let datasetRoots: [DatasetRoot]
 
     package init(_ scheduler: Scheduler) {
         store = scheduler.store
         settings = scheduler.settings
+        datasetRoots = scheduler.datasetRoots
     }
 
     /// The job that `request` asks for, not stored yet.
@@ -173,11 +175,11 @@ package struct Admission: Sendable {
     }
 
     private func check(_ need: DatasetNeed, _ faults: inout [Violation]) {
-        let found = settings.datasetRoots.lazy.compactMap { root in
+        let found = datasetRoots.lazy.compactMap { root in
             root.dataset(need.dataset).map { (root, $0) }
         }.first
         guard let (root, folder) = found else {
-            let names = settings.datasetRoots.flatMap(\.datasets).map { "\"\($0)\"" }
+            let names = datasetRoots.flatMap(\.datasets).map { "\"\($0)\"" }
             faults.append(
                 Violation(
                     need.pointer,
@@ -303,6 +305,8 @@ package struct Admission: Sendable {
         case .evaluate(let config):
             check(config.architecture, of: input, at: "\(place)/architecture", &faults)
             return input
+        case .check:
+            return Lineage()
         }
     }
 

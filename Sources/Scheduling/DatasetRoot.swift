@@ -2,6 +2,7 @@
 
 internal import Foundation
 internal import Glibc
+package import JobStore
 
 package struct DatasetRoot: Hashable, Sendable {
     /// The last part of its path: all that the API shows.
@@ -21,6 +22,12 @@ package struct DatasetRoot: Hashable, Sendable {
             DatasetRoot.isFolder(folder)
         else { return nil }
         return folder
+    }
+
+    /// The folders of `settings`, and that of uploads where there is one. It comes first: what was registered stays what it
+    /// is when a folder of the same name comes into another root.
+    package static func all(_ settings: Scheduler.Settings, _ store: JobStore) -> [DatasetRoot] {
+        [DatasetRoot(store.unpackFolder)].compactMap { $0 } + settings.datasetRoots
     }
 
     /// The names of its data sets, in order.

@@ -159,6 +159,9 @@ package final class Scheduler: @unchecked Sendable {
         return job
     }
 
+    /// Where data sets are looked for, in this order.
+    package var datasetRoots: [DatasetRoot] { DatasetRoot.all(settings, store) }
+
     /// Nil when the file system does not tell.
     package func room() -> DiskRoom? {
         settings.diskSpace(store.folder).map { DiskRoom($0, reserve: settings.diskReserve) }

@@ -107,7 +107,7 @@ final class Supervisor: @unchecked Sendable {
                     job: job,
                     cores: cores,
                     inputs: inputs,
-                    datasetRoots: settings.datasetRoots.map(\.path),
+                    datasetRoots: DatasetRoot.all(settings, store).map(\.path),
                 )
             )
             let process = try WorkerProcess.spawn(settings.worker, run: run, attempt: attempt.n)

@@ -65,7 +65,7 @@ package final class Trials: @unchecked Sendable {
                     job: job,
                     cores: cores,
                     inputs: Inputs(store: scheduler.store).resolve(job),
-                    datasetRoots: scheduler.settings.datasetRoots.map(\.path),
+                    datasetRoots: scheduler.datasetRoots.map(\.path),
                 )
             )
             let process = try WorkerProcess.spawn(

@@ -58,24 +58,18 @@ struct DatasetCheckCommand: ParsableCommand {
         if !report.failures.isEmpty { throw ExitCode(1) }
     }
 
-    /// The folder itself, or its `train` and `val` where it has them.
     private func classFolders(_ root: URL) throws -> [URL] {
-        let train = root.appending(path: "train")
-        // `train` may also be a class: then it holds pictures, not folders.
-        let inTrain = (try? FileManager.default.contentsOfDirectory(atPath: train.path)) ?? []
-        guard inTrain.contains(where: { isFolder("\(train.path)/\($0)") }) else {
-            if isFolder(root.appending(path: "annotations").path)
-                || isFolder("\(root.path)/ImageSets")
-            {
-                throw ValidationError(
-                    "\(root.path) is a detection set: name its lists, such as "
-                        + "annotations/instances_train.json or ImageSets/Main/train.txt"
-                )
-            }
-            return [root]
+        let folders = DatasetForm.classFolders(in: root)
+        let isDetection = ["annotations", "ImageSets"].contains {
+            isFolder(root.appending(path: $0).path)
         }
-        let val = root.appending(path: "val")
-        return isFolder(val.path) ? [train, val] : [train]
+        guard folders != [root] || !isDetection else {
+            throw ValidationError(
+                "\(root.path) is a detection set: name its lists, such as "
+                    + "annotations/instances_train.json or ImageSets/Main/train.txt"
+            )
+        }
+        return folders
     }
 
     private var progress: @Sendable (Int, Int) -> Void {
@@ -110,17 +104,13 @@ struct ListOptions: ParsableArguments {
                 return AnnotationList(file, images: URL(filePath: given))
             }
             if AnnotationList.isVoc(path) { return AnnotationList(voc: file) }
-            let folder = file.deletingLastPathComponent()
-            let places = [folder, folder.deletingLastPathComponent()].map {
-                $0.appending(path: "images")
-            }
-            guard let images = places.first(where: { isFolder($0.path) }) else {
+            guard let list = AnnotationList(withImagesNear: file) else {
                 throw ValidationError(
                     "\(path): where its images are must be said with --images; there is no "
-                        + places.map(\.path).joined(separator: " or ")
+                        + AnnotationList.places(near: file).map(\.path).joined(separator: " or ")
                 )
             }
-            return AnnotationList(file, images: images)
+            return list
         }
     }
 }

@@ -16,7 +16,7 @@ struct Detnas: ParsableCommand {
             Cancel.self, Remove.self,
             Candidates.self, Pareto.self, Workers.self, TokenCommand.self, DoctorCommand.self,
             BackupCommand.self, RestoreCommand.self,
-            DatasetCommand.self, ArchitectureCommand.self, CheckpointCommand.self,
+            DataCommand.self, DatasetCommand.self, ArchitectureCommand.self, CheckpointCommand.self,
             ConfigCommand.self, Predict.self, Planted.self, Bench.self, Completion.self,
             WorkerCommand.self,
         ],

@@ -34,12 +34,14 @@ import Testing
             "GET /v1/architectures/{hash}/content", "GET /v1/pipelines", "GET /v1/job-kinds",
             "GET /v1/events",
             "GET /v1/jobs/{id}/bundle.tar",
-            "GET /v1/job-kinds/{kind}",
+            "GET /v1/job-kinds/{kind}", "GET /v1/datasets", "GET /v1/datasets/{id}",
+            "GET /v1/datasets/{id}/problems",
         ],
         "submit": [
             "POST /v1/jobs", "POST /v1/pipelines", "POST /v1/architectures/{hash}/retrain",
             "POST /v1/architectures/{hash}/evaluate", "POST /v1/checkpoints", "POST /v1/uploads",
-            "PUT /v1/uploads/{id}", "DELETE /v1/uploads/{id}",
+            "PUT /v1/uploads/{id}", "DELETE /v1/uploads/{id}", "POST /v1/datasets",
+            "POST /v1/datasets/{id}/check",
         ],
         "manage": [
             "POST /v1/jobs/{id}/cancel", "PATCH /v1/jobs/{id}", "DELETE /v1/jobs/{id}",
@@ -47,6 +49,7 @@ import Testing
             "POST /v1/jobs/{id}/checkpoint", "POST /v1/jobs/{id}/candidates",
             "POST /v1/pipelines/{id}/pause", "POST /v1/pipelines/{id}/resume",
             "POST /v1/pipelines/{id}/cancel", "DELETE /v1/checkpoints/{id}",
+            "DELETE /v1/datasets/{id}",
         ],
         "admin": [
             "POST /v1/system/workers/{core}/drain", "POST /v1/system/workers/{core}/enable",

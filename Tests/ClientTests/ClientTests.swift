@@ -17,6 +17,9 @@ private final class Server: @unchecked Sendable {
     private var ranges: [String] = []
     let file: URL
     let content: Data
+    /// What was put.
+    private var received = Data()
+    var stored: Data { lock.withLock { received } }
     /// What the daemon says that the content's digest is.
     var digest: String
 
@@ -54,6 +57,23 @@ private final class Server: @unchecked Sendable {
                     }
                     stream.end()
                 }
+            },
+            HTTPRoute("POST", "/v1/uploads", bodyLimit: 1000) { [self] request in
+                let body = try? JSONValue(parsing: request.body)
+                return .now(self.json(["id": body?["bytes"] == 0 ? "up_0" : "up_1"], status: 201))
+            },
+            HTTPRoute("PUT", "/v1/uploads/{id}", bodyLimit: 2_000_000) { [self] request in
+                self.lock.withLock { self.received = request.body }
+                return .now(
+                    self.json(
+                        [
+                            "sha256": .string(
+                                self.digest.isEmpty
+                                    ? "another" : SHA256.digest(Array(request.body)).hex
+                            )
+                        ]
+                    )
+                )
             },
             HTTPRoute("POST", "/v1/jobs", bodyLimit: 1000) { [self] request in
                 let body = try? JSONValue(parsing: request.body)
@@ -162,6 +182,31 @@ private final class Server: @unchecked Sendable {
         #expect(!FileManager.default.fileExists(atPath: part.path))
         try server.client.download(checkpoint: "ckpt_1", to: target)
         #expect(try Data(contentsOf: target) == server.content)
+    }
+
+    @Test func `an upload is the file as it is, and what was stored is compared with it`() throws {
+        let server = try Server()
+        defer { server.stop() }
+        var steps: [Int] = []
+        let id = try server.client.upload(server.file) { done, _ in steps.append(done) }
+        #expect(id == "up_1" && server.stored == server.content && steps == [300_000])
+        server.digest = ""
+        let error = try #require(throws: ClientError.self) { try server.client.upload(server.file) }
+        #expect("\(error)".contains("has the digest another"))
+        server.digest = "told"
+        try Data().write(to: server.file)
+        #expect(try server.client.upload(server.file) == "up_0" && server.stored.isEmpty)
+    }
+
+    /// The daemon closes while the content is still being sent; its answer tells why.
+    @Test func `an upload that is refused ends with the reason`() throws {
+        let server = try Server()
+        defer { server.stop() }
+        try Data(count: 8_000_000).write(to: server.file)
+        let problem = try #require(throws: ServerProblem.self) {
+            try server.client.upload(server.file)
+        }
+        #expect(problem.status == 413)
     }
 
     @Test func `no server is told with its address`() throws {

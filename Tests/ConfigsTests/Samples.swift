@@ -90,6 +90,8 @@ enum Samples {
                 "checkpoint": "ckpt_1", "architecture": "0,1,2,3", "train": weights,
                 "list": architecture, "resamples": 0,
             ]
+        case .datasetCheck:
+            ["dataset": "coco", "decode": false]
         }
     }
 }

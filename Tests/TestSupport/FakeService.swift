@@ -55,8 +55,13 @@ package struct FakeService: Sendable {
         try Data(shell.utf8).write(to: URL(filePath: "\(folder)/behaviours/\(seed).sh"))
     }
 
+    /// What the worker of every `dataset.check` does; unless told it finds two images and a box.
+    package func behaveChecking(_ shell: String) throws {
+        try Data(shell.utf8).write(to: URL(filePath: "\(folder)/behaviours/check.sh"))
+    }
+
     /// `event TYPE JSON`, `checkpoint NAME STEP KIND`, `result`, `result_found GENOME SPACE HASH`, `leave NAME CONTENT`, `result_left`,
-    /// `fail CODE RETRIABLE`, `nap`, `until_told`, `until_stopped`; `$attempt`, `$epoch` and `$run` are set.
+    /// `result_checked METRICS PROBLEMS`, `fail CODE RETRIABLE`, `nap`, `until_told`, `until_stopped`; `$attempt`, `$epoch` and `$run` are set.
     private static let worker = #"""
         run=$1; attempt=$3; epoch=1; made=null
         while ! mkdir "$run/epoch-$epoch" 2>/dev/null; do epoch=$((epoch + 1)); done
@@ -77,6 +82,7 @@ package struct FakeService: Sendable {
           left="$left${left:+,}"'{"name":"'$1'","path":"'${3:-epoch-$epoch/files/$1}'","sha256":"'$sum'","bytes":'$(stat -c %s "$dir/files/$1")'}'
         }
         result_left() { put result.json '{"outputs":{"files":['"$left"']}}'; }
+        result_checked() { leave problems.json "$2"; put result.json '{"outputs":{"metrics":'"$1"',"files":['"$left"']}}'; }
         fail() { put error.json '{"code":"'$1'","message":"as told","retriable":'$2'}'; exit 1; }
         # `sleep` as a builtin: a process for each nap would be most of the test's work.
         exec {nothing}<> <(:)
@@ -89,6 +95,14 @@ package struct FakeService: Sendable {
         # No more than a word: a trap runs in the middle of `read`.
         stop=; trap stop=1 TERM
         job=$(<"$run/job.json"); seed=${job##*\"seed\":}; seed=${seed%%[,\}]*}
+        if [[ $job == *'"kind":"dataset.check"'* ]]; then
+          [ -e "$run/../../behaviours/check.sh" ] || {
+            event job.progress '{"phase":"checking","unit":"images","done":2,"total":2,"stage":"val"}'
+            result_checked '{"form":"coco","images":2,"boxes":1,"classes":1,"splits":[{"name":"val","images":2,"boxes":1,"classes":1,"unreadable":0,"digest":null}],"problems":0,"failures":[],"digest":null}' '[]'
+            exit 0
+          }
+          seed=check
+        fi
         . "$run/../../behaviours/$seed.sh"
         """#
 }

@@ -38,7 +38,8 @@ PARAMETERS = {
     "sampleSpace": {"maxMacs": 4_000_000_000},
 }
 JUDGED = ["submitJob", "submitPipeline", "retrainArchitecture", "evaluateArchitecture", "validateArchitecture", "retryJob",
-          "importCheckpoint", "announceUpload", "patchJob", "joinSearch", "putUpload"]
+          "importCheckpoint", "announceUpload", "patchJob", "joinSearch", "putUpload", "addDataset",
+          "checkDataset"]
 
 
 def schemathesis():
@@ -68,10 +69,13 @@ def furnish(daemon):
     id = made["id"]
     assert daemon.ended(id)["state"] == "succeeded"
     checkpoint = daemon.get(f"/v1/checkpoints?job={id}")["data"][0]["id"]
+    status, dataset = daemon.send("POST", "/v1/datasets", {"name": "photos"})
+    assert status == 201, dataset
     return {
         "getCheckpoint": {"id": checkpoint}, "getCheckpointContent": {"id": checkpoint},
         "verifyCheckpoint": {"id": checkpoint},
         "getFile": {"id": id, "name": "a.png"},
+        **{name: {"id": dataset["id"]} for name in ["getDataset", "listDatasetProblems", "checkDataset"]},
         **{name: {"id": id} for name in [
             "getEvents", "getSeries", "getSeriesTable", "listCandidates", "getLog", "getBundle", "bestCheckpoint", "latestContent"]},
     }

@@ -1,5 +1,5 @@
 // Linux calls that Swift cannot see: CPU affinity and malloc's settings (macros), pidfd (no libc wrapper), the start
-// time of a process, and a spawn that leaves nothing of the parent behind. Each returns 0 or an errno value.
+// time of a process, a spawn that leaves nothing of the parent behind, and syncfs. Each returns 0 or an errno value.
 #pragma once
 
 #include <stddef.h>
@@ -37,3 +37,6 @@ int cl_process(pid_t pid, unsigned long long *start, char *state) __attribute__(
 /// handling, an empty signal mask, no descriptor but 0 (`/dev/null`), 1 and 2 (appended to `log`).
 int cl_spawn(const char *path, char *const *arguments, char *const *environment, const char *log,
              pid_t *pid) __attribute__((warn_unused_result));
+
+/// Writes everything that waits for the file system that `descriptor` is on: one flush for many files.
+int cl_sync_file_system(int descriptor) __attribute__((warn_unused_result));

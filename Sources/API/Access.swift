@@ -24,7 +24,17 @@ package final class Access: Sendable {
     /// Requests a second of one token, with twice as many at once.
     package let requestsPerSecond: Int
 
-    package init(store: JobStore, needsToken: Bool, requestsPerSecond: Int = 100) {
+    let sessions = Sessions()
+    private let isEncrypted: Bool
+
+    /// - Parameter isEncrypted: whether all comes over TLS; cookies are for that alone then.
+    package init(
+        store: JobStore,
+        needsToken: Bool,
+        requestsPerSecond: Int = 100,
+        isEncrypted: Bool = false,
+    ) {
+        self.isEncrypted = isEncrypted
         self.store = store
         self.needsToken = needsToken
         self.requestsPerSecond = requestsPerSecond
@@ -49,13 +59,7 @@ package final class Access: Sendable {
                 fields: [("Retry-After", "\(Int(wait.rounded(.up)))")],
             )
         }
-        guard let secret = bearer(request) else {
-            throw Access.unauthorized("send it as `Authorization: Bearer TOKEN`")
-        }
-        guard let token = try store.token(secret: secret), token.isValid(at: now) else {
-            failed(request.peer, at: now)
-            throw Access.unauthorized("it is unknown or has expired")
-        }
+        let token = try token(of: request, at: now)
         try pace(token, at: now)
         guard token.scope.allows(scope) else {
             throw Problem(
@@ -67,6 +71,49 @@ package final class Access: Sendable {
             )
         }
         return token
+    }
+
+    private func token(of request: HTTPRequest, at now: Date) throws -> Token {
+        if let secret = bearer(request) {
+            guard let token = try store.token(secret: secret), token.isValid(at: now) else {
+                failed(request.peer, at: now)
+                throw Access.unauthorized("it is unknown or has expired")
+            }
+            return token
+        }
+        guard let session = sessions.session(of: request, at: now),
+            let token = try store.token(id: session.token), token.isValid(at: now)
+        else { throw Access.unauthorized("send it as `Authorization: Bearer TOKEN`") }
+        let isSafe = request.method == "GET" || request.method == "HEAD"
+        guard isSafe || request.headers[Sessions.csrfField] == session.csrf else {
+            throw Problem(
+                403,
+                "csrf",
+                "The session alone is not enough for that",
+                "send the `csrf` of POST /v1/session as \(Sessions.csrfField)",
+            )
+        }
+        return token
+    }
+
+    /// Lets whoever has shown a token go on with a cookie; nil where nobody is asked.
+    func beginSession(_ request: HTTPRequest) throws
+        -> (token: Token, secret: String, session: Sessions.Session)?
+    {
+        guard asks(request) else { return nil }
+        // A session that could begin the next one would never end.
+        guard bearer(request) != nil else {
+            throw Access.unauthorized("send it as `Authorization: Bearer TOKEN`")
+        }
+        guard let token = try caller(of: request, for: .metrics) else { return nil }
+        let (secret, session) = sessions.begin(token, at: Date())
+        return (token, secret, session)
+    }
+
+    /// `Set-Cookie` for this origin alone, out of reach of scripts.
+    func cookie(_ secret: String, seconds: Int) -> String {
+        "\(Sessions.cookie)=\(secret); Path=/; Max-Age=\(seconds); HttpOnly; SameSite=Strict"
+            + (isEncrypted ? "; Secure" : "")
     }
 
     /// - Throws: `Problem` when the token's requests come too fast.

@@ -113,6 +113,8 @@ extension Service {
                 checkDataset,
             ),
 
+            route("POST", "/v1/session", for: nil, beginSession),
+            route("DELETE", "/v1/session", for: nil, endSession),
             route("GET", "/v1/auth/whoami", for: nil, whoAmI),
             route("GET", "/v1/auth/tokens", for: .admin, listTokens),
             route("POST", "/v1/auth/tokens", bodyLimit: body, for: .admin, makeToken),

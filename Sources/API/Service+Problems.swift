@@ -114,6 +114,12 @@ struct ProblemPage {
             "Send `Authorization: Bearer TOKEN`; `detnas token add` on the server makes one.",
         ),
         ProblemPage(
+            "csrf",
+            "403",
+            "The request changes something, and came with a session's cookie alone, as a page of another origin could make it.",
+            "Send the `csrf` that `POST /v1/session` answered as `X-CSRF-Token`, or the token itself.",
+        ),
+        ProblemPage(
             "forbidden",
             "403",
             "The token is good, but not for this: `needed` names the scope.",

@@ -90,7 +90,9 @@ struct VocList {
                 )
             }
             let name = Self.name(in: line, isName)
-            let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+            // By scalars, as the system does: a `/` with an accent is another character to Swift.
+            let parts = name.unicodeScalars.split(separator: "/", omittingEmptySubsequences: false)
+                .map(String.init)
             guard bytes.count <= Self.longestName, !name.utf8.contains(where: { $0 < 0x20 }),
                 !parts.contains(where: { ["", ".", ".."].contains($0) })
             else {

@@ -155,8 +155,12 @@ extension Form<String> {
         let text = text(1...1024)
         return Form(schema: text.schema) { json, place, faults in
             guard let path = text.read(json, place, &faults) else { return nil }
-            let segments = path.split(separator: "/", omittingEmptySubsequences: false)
-            let isSafe = segments.allSatisfy { !["", ".", ".."].contains($0) }
+            // By scalars, as the system does: a `/` with an accent is another character to Swift.
+            let segments = path.unicodeScalars.split(
+                separator: "/",
+                omittingEmptySubsequences: false,
+            )
+            let isSafe = segments.allSatisfy { !["", ".", ".."].contains(String($0)) }
             if (orFolder && path == ".") || (isSafe && !path.contains("\\")) {
                 return path
             }

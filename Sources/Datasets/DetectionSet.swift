@@ -56,7 +56,10 @@ package struct DetectionSet: Sendable {
         var items: [Item] = []
         var dropped = 0
         for image in dataset.images {
-            let parts = image.fileName.split(separator: "/", omittingEmptySubsequences: false)
+            // By scalars, as the system does: a `/` with an accent is another character to Swift.
+            let scalars = image.fileName.unicodeScalars
+            let parts = scalars.split(separator: "/", omittingEmptySubsequences: false)
+                .map(String.init)
             guard !parts.contains(".."), !parts.contains(""), !image.fileName.contains("\0") else {
                 throw DatasetError(
                     .badFileName,

@@ -34,6 +34,16 @@ package struct Token: Equatable, Sendable {
     package func isValid(at now: Date) -> Bool { expiresAt.map { $0 > now } ?? true }
 }
 
+/// Words that nobody guesses.
+package enum Secret {
+    /// 43 of 62 letters: 256 bits.
+    package static func make() -> String {
+        var random = SystemRandomNumberGenerator()
+        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+        return String((0..<43).map { _ in letters.randomElement(using: &random) ?? "A" })
+    }
+}
+
 extension JobStore {
     /// Makes a token.
     /// - Returns: with its secret, which is told this once.
@@ -47,11 +57,7 @@ extension JobStore {
             createdAt: Date(),
             expiresAt: expiresAt,
         )
-        var random = SystemRandomNumberGenerator()
-        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
-        // 43 of 62 letters: 256 bits.
-        let secret =
-            "detnas_" + String((0..<43).map { _ in letters.randomElement(using: &random) ?? "A" })
+        let secret = "detnas_" + Secret.make()
         try database.write { db in
             try db.execute(
                 sql: """
@@ -75,6 +81,14 @@ extension JobStore {
                 sql: "SELECT * FROM tokens WHERE digest = ?",
                 arguments: [JobStore.digest(of: secret)],
             ).flatMap(JobStore.token)
+        }
+    }
+
+    /// The token with this id, valid or not.
+    package func token(id: String) throws -> Token? {
+        try database.read { db in
+            try Row.fetchOne(db, sql: "SELECT * FROM tokens WHERE id = ?", arguments: [id])
+                .flatMap(JobStore.token)
         }
     }
 

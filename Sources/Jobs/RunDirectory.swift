@@ -21,7 +21,8 @@ package struct RunDirectory: Hashable, Sendable {
     /// The absolute path of `relative`, a path as checkpoints carry it.
     /// - Returns: nil for one that is absolute or leads out of the folder.
     package func resolve(_ relative: String) -> String? {
-        let parts = relative.split(separator: "/", omittingEmptySubsequences: false)
+        let scalars = relative.unicodeScalars
+        let parts = scalars.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else { return nil }
         return path + "/" + relative
     }

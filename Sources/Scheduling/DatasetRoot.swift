@@ -38,9 +38,8 @@ package struct DatasetRoot: Hashable, Sendable {
 
     /// What `relative` means in the data set at `folder`, when it exists and lies within it.
     package func path(_ relative: String, in folder: String) -> String? {
-        let parts = relative.split(separator: "/", omittingEmptySubsequences: false).map(
-            String.init
-        )
+        let scalars = relative.unicodeScalars
+        let parts = scalars.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard parts.allSatisfy(DatasetRoot.isPlain) else { return nil }
         return inside(folder, relative)
     }
@@ -54,7 +53,7 @@ package struct DatasetRoot: Hashable, Sendable {
     }
 
     private static func isPlain(_ part: String) -> Bool {
-        !part.isEmpty && part != "." && part != ".." && !part.contains("/")
+        !part.isEmpty && part != "." && part != ".." && !part.utf8.contains(UInt8(ascii: "/"))
             && !part.utf8.contains(0)
     }
 

@@ -154,6 +154,7 @@ struct Serve: ParsableCommand {
                     store: store,
                     needsToken: needsToken,
                     requestsPerSecond: requestsPerSecond,
+                    isEncrypted: tls != nil,
                 ),
                 log: log,
             )

@@ -15,7 +15,9 @@ import Testing
             "GET /healthz", "GET /readyz", "GET /version", "GET /openapi.yaml", "GET /problems",
             "GET /problems/{slug}",
         ],
-        "metrics": ["GET /metrics", "GET /v1/auth/whoami"],
+        "metrics": [
+            "GET /metrics", "GET /v1/auth/whoami", "POST /v1/session", "DELETE /v1/session",
+        ],
         "read": [
             "GET /v1/system", "GET /v1/system/workers", "GET /v1/system/queue", "GET /v1/jobs",
             "GET /v1/jobs/{id}", "GET /v1/jobs/{id}/events", "GET /v1/jobs/{id}/logs",
@@ -140,6 +142,41 @@ import Testing
             fields,
         )
         #expect(wrong.status == 422)
+    }
+
+    @Test func `a session is good for what its token is good for, and writes need its other half`()
+        throws
+    {
+        let bench = try ServerBench(needsToken: true)
+        let token = try bench.store.makeToken(name: "t", scope: .submit, expiresAt: nil)
+        let bearer = ["Authorization": "Bearer \(token.secret)"]
+        #expect(try bench.client.send("POST", "/v1/session").status == 401)
+        let begun = try bench.client.send("POST", "/v1/session", bearer)
+        #expect(begun.status == 201 && begun.headers["cache-control"] == "no-store")
+        let set = try #require(begun.headers["set-cookie"])
+        #expect(set.contains("; HttpOnly; SameSite=Strict") && !set.contains("Secure"))
+        #expect(!begun.text.contains(token.secret) && !set.contains(token.secret))
+        let cookie = ["Cookie": "theme=dark; \(set.prefix { $0 != ";" })"]
+        let csrf = try ["X-CSRF-Token": #require(begun.json["csrf"]?.string)]
+        let both = cookie.merging(csrf) { $1 }
+        #expect(try bench.client.get("/v1/auth/whoami", cookie).json["scope"] == "submit")
+        // A session does not begin the next one, nor does a page of another origin submit with it.
+        #expect(try bench.client.send("POST", "/v1/session", both).status == 401)
+        let alone = try bench.client.send("POST", "/v1/jobs", body: ServerBench.pretrain, cookie)
+        #expect(try alone.status == 403 && alone.json["code"] == "csrf")
+        let job = try bench.client.send("POST", "/v1/jobs", body: ServerBench.pretrain, both)
+        #expect(job.status == 201)
+        #expect(try bench.client.get("/v1/auth/tokens", both).status == 403)
+        #expect(try bench.client.send("DELETE", "/v1/session", cookie).status == 403)
+        let ended = try bench.client.send("DELETE", "/v1/session", both)
+        #expect(ended.status == 204 && ended.headers["set-cookie"]?.contains("Max-Age=0") == true)
+        #expect(try bench.client.get("/v1/jobs", cookie).status == 401)
+
+        let next = try bench.client.send("POST", "/v1/session", bearer)
+        let pair = try #require(next.headers["set-cookie"]).prefix { $0 != ";" }
+        #expect(try bench.client.get("/v1/jobs", ["Cookie": "\(pair)"]).status == 200)
+        #expect(try bench.store.removeToken(token.token.id))
+        #expect(try bench.client.get("/v1/jobs", ["Cookie": "\(pair)"]).status == 401)
     }
 
     @Test func `guesses are slowed down, and then even the right token waits`() throws {

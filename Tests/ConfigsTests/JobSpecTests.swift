@@ -180,6 +180,7 @@ struct Spoilt: Sendable, CustomTestStringConvertible {
         // Paths
         Spoilt(.supernetPretrain, "data/dataset", "/etc", .notAllowed),
         Spoilt(.supernetPretrain, "data/dataset", "../up", .notAllowed),
+        Spoilt(.supernetPretrain, "data/dataset", "../\u{301}up", .notAllowed),
         Spoilt(.supernetPretrain, "data/dataset", "a//b", .notAllowed),
         Spoilt(.supernetPretrain, "data/dataset", "a/", .notAllowed),
         Spoilt(.supernetPretrain, "data/dataset", ".", .notAllowed),

@@ -88,8 +88,37 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral,
     }
 }
 
+/// The whole of what a decoder reads, parsed before: values are taken from it. A decoder has to be asked for each type in
+/// turn, and every no is an error that it makes, some fifty times the work.
+package struct JSONDocument: Sendable {
+    /// Under which a decoder's `userInfo` has it.
+    package static let key = CodingUserInfoKey(rawValue: "JSONDocument")
+    private let root: JSONValue
+
+    /// - Returns: nil for what is no JSON.
+    package init?(_ data: some Sequence<UInt8>) {
+        guard let root = try? JSONValue(parsing: data) else { return nil }
+        self.root = root
+    }
+
+    fileprivate func value(at path: [any CodingKey]) -> JSONValue? {
+        path.reduce(root) { value, key in
+            guard let value else { return nil }
+            // A number may be a name too.
+            return value.object != nil
+                ? value[key.stringValue] : key.intValue.flatMap { value[$0] }
+        }
+    }
+}
+
 extension JSONValue: Codable {
     package init(from decoder: any Decoder) throws {
+        if let key = JSONDocument.key, let document = decoder.userInfo[key] as? JSONDocument,
+            let value = document.value(at: decoder.codingPath)
+        {
+            self = value
+            return
+        }
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null

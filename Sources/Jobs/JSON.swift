@@ -3,6 +3,9 @@
 package import Configs
 package import Foundation
 
+/// What has members of type `JSONValue`, which are read faster for it.
+package protocol HoldsJSON: Decodable {}
+
 /// Keys sorted and slashes plain, so that equal values are equal bytes.
 package enum JSON {
     package static func data(_ value: some Encodable) throws -> Data {
@@ -17,7 +20,13 @@ package enum JSON {
 
     package static func read<Value: Decodable>(_ type: Value.Type, from data: Data) throws -> Value
     {
+        if Value.self == JSONValue.self, let value = try? JSONValue(parsing: data) as? Value {
+            return value
+        }
         let decoder = JSONDecoder()
+        if Value.self is any HoldsJSON.Type, let key = JSONDocument.key {
+            decoder.userInfo[key] = JSONDocument(data)
+        }
         decoder.dateDecodingStrategy = .custom { decoder in
             let text = try decoder.singleValueContainer().decode(String.self)
             guard let date = Timestamp.date(text) else {

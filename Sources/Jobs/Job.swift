@@ -104,7 +104,7 @@ package struct Attempt: Codable, Equatable, Sendable {
 }
 
 /// A job; all its rules are functions of this value.
-package struct Job: Codable, Equatable, Sendable {
+package struct Job: Codable, HoldsJSON, Equatable, Sendable {
     // What was asked
     package let id: JobID
     package let kind: JobKind

@@ -33,7 +33,7 @@ package struct JobEvent: Codable, Equatable, Sendable {
 }
 
 /// An event that has no number yet, and the form of a line of `events.jsonl`.
-package struct NewEvent: Codable, Equatable, Sendable {
+package struct NewEvent: Codable, HoldsJSON, Equatable, Sendable {
     package var ts: String
     package var type: String
     package var data: JSONValue

@@ -3,7 +3,7 @@
 package import Configs
 
 /// `job.json`: everything that a worker is told. It reads nothing else of the server's.
-package struct JobFile: Codable, Equatable, Sendable {
+package struct JobFile: Codable, HoldsJSON, Equatable, Sendable {
     package static let currentFormat = 1
 
     package var format = JobFile.currentFormat

@@ -72,6 +72,9 @@ import Testing
         })
         let running = try bench.submit("until_told; result", seed: 1)
         let waiting = try bench.submit("result", seed: 2)
+        #expect(
+            try eventually { try bench.client.json("/v1/jobs/\(running)")["state"] == "running" }
+        )
         free.withLock { $0 = 400 }
         try bench.service.tell(running)
         _ = try bench.end(running)

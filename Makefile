@@ -6,6 +6,7 @@
 #   make kills     200 kills of daemon and workers
 #   make streams   500 subscribers over restarts; 2 GiB downloaded through 20 cuts
 #   make soak      random traffic for MINUTES
+#   make disk      a disk that fills up under a training; make clock: a clock that jumps; ARGS="--datasets DIR --dataset NAME"
 #   make build     the release build: .build/release/detnas
 #   make serve     the daemon; ARGS="--port 8080 ..." are its options
 #   make bench     the measurements; ARGS as above
@@ -18,7 +19,7 @@ SOURCES = Package.swift Sources Tests
 ARGS ?=
 MINUTES ?= 60
 
-.PHONY: demo test fake-daemon fuzz kills streams soak build serve bench format lint setup
+.PHONY: demo test fake-daemon fuzz kills streams soak disk clock build serve bench format lint setup
 
 build: setup
 	$(SWIFT) build -c release --product detnas
@@ -51,6 +52,10 @@ streams: fake-daemon
 
 soak: fake-daemon
 	Tests/service/soak.py --minutes $(MINUTES)
+
+# On real trainings: ARGS="--datasets DIR --dataset NAME", a set in ImageNet layout. The disk needs the right to mount.
+disk clock: build
+	Tests/service/$@.py --detnas .build/release/detnas $(ARGS)
 
 demo:
 	deploy/setup --demo

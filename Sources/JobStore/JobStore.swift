@@ -223,6 +223,22 @@ extension JobStore {
         }
     }
 
+    /// The waiting jobs that need what others make, oldest first.
+    package func dependentJobs() throws -> [Job] {
+        try database.read { db in
+            try decode(
+                String.fetchAll(
+                    db,
+                    sql: """
+                        SELECT document FROM jobs WHERE state = 'queued' AND deletedAt IS NULL
+                            AND json_array_length(document, '$.needs') > 0
+                        ORDER BY number
+                        """,
+                )
+            )
+        }
+    }
+
     /// How many jobs are in each state.
     package func counts() throws -> [JobState: Int] {
         try database.read { db in

@@ -231,6 +231,11 @@ package final class Scheduler: @unchecked Sendable {
         guard !isStopping else { return }
         do {
             try failOrphans()
+            // Most often nothing can be started, and a long line need not be read for that.
+            guard running.count < settings.slots else {
+                queueFails = false
+                return
+            }
             let waiting = try store.jobs(in: [.queued]).filter { running[$0.id] == nil }
             let ready = try waiting.filter(isReady)
             for job in ready where job.phase == JobPhase.waitingForDependency {
@@ -322,7 +327,7 @@ package final class Scheduler: @unchecked Sendable {
 
     /// Fails each waiting job whose needs cannot be met any more, and so on down the line.
     private func failOrphans() throws {
-        for job in try store.jobs(in: [.queued]) {
+        for job in try store.dependentJobs() {
             for need in job.needs {
                 let needed = try store.job(need)
                 if let needed, !needed.state.isTerminal || needed.state == .succeeded { continue }

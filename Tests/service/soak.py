@@ -101,19 +101,20 @@ class Client(threading.Thread):
             self.checkpoints = [found["id"] for found in content["data"]] or self.checkpoints
 
     def submit(self):
-        if len(self.jobs) * CLIENTS >= JOBS:
-            self.remove()
+        if len(self.jobs) * CLIENTS >= JOBS and not self.remove():
+            return
         status, made = self.send("POST", "/v1/jobs", self.make(self.random.choice(list(SHELLS))))
         if status == 201:
             self.jobs.append(made["id"])
 
     def remove(self):
-        """The oldest job that has ended; where none has, the oldest is told to."""
+        """The oldest job that has ended; where none has, the oldest is told to. Whether there is one less."""
         for id in list(self.jobs):
             if self.send("DELETE", f"/v1/jobs/{id}")[0] == 204:
                 self.jobs.remove(id)
-                return
+                return True
         self.send("POST", f"/v1/jobs/{self.jobs[0]}/cancel", {"mode": "now"})
+        return False
 
     def verb(self):
         self.send("POST", f"/v1/jobs/{self.any_job()}/{self.random.choice(['pause', 'resume', 'resume', 'retry', 'cancel', 'checkpoint'])}")

@@ -51,7 +51,7 @@ streams: fake-daemon
 	Tests/service/downloads.py --mebibytes 2048 --cuts 20
 
 soak: fake-daemon
-	Tests/service/soak.py --minutes $(MINUTES)
+	Tests/service/soak.py --minutes $(MINUTES) $(ARGS)
 
 # On real trainings: ARGS="--datasets DIR --dataset NAME", a set in ImageNet layout. The disk needs the right to mount.
 disk clock: build

@@ -94,7 +94,11 @@ package struct RunDirectory: Hashable, Sendable {
     }
 
     /// Asks the worker for a checkpoint after its step.
-    package func orderCheckpoint() throws { try Files.replace(checkpointOrder, with: Data()) }
+    package func orderCheckpoint() throws {
+        // A job is running a moment before its folder is made.
+        try Files.makeFolder(path)
+        try Files.replace(checkpointOrder, with: Data())
+    }
 
     /// Whether a checkpoint was asked for; it no longer is then.
     package func takeCheckpointOrder() -> Bool { unlink(checkpointOrder) == 0 }

@@ -101,6 +101,16 @@ private func withRun(_ body: (RunDirectory) throws -> Void) throws {
         }
     }
 
+    @Test func `a checkpoint may be ordered before the run directory is there, and is taken once`()
+        throws
+    {
+        let path = NSTemporaryDirectory() + "run-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let run = RunDirectory(path)
+        try run.orderCheckpoint()
+        #expect(run.takeCheckpointOrder() && !run.takeCheckpointOrder())
+    }
+
     @Test(arguments: ["/etc/passwd", "../x", "a/../../x", "", "a//b", "./a"])
     func `a path that leads out of the run directory is none`(path: String) {
         #expect(RunDirectory("/data/runs/x").resolve(path) == nil)

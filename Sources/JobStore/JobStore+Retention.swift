@@ -101,15 +101,8 @@ extension JobStore {
 
     /// The ids and paths of checkpoints that unfinished jobs begin from.
     private func namedCheckpoints(_ db: Database) throws -> Set<String> {
-        let documents = try String.fetchAll(
-            db,
-            sql: """
-                SELECT document FROM jobs
-                WHERE state IN ('queued', 'running', 'paused') AND deletedAt IS NULL
-                """,
-        )
         var named: Set<String> = []
-        for job in try decode(documents) {
+        for job in try unfinishedJobs(db) {
             if let path = job.restart?.checkpoint?.path { named.insert(path) }
             guard case .success(let spec) = JobSpec.resolve(kind: job.kind, job.spec) else {
                 continue

@@ -7,8 +7,8 @@ internal import Jobs
 internal import Scheduling
 
 /// Nothing is queued for a slow client: the next page is read when the last has been sent, from the store, which has
-/// everything. The feed of a job ends after `job.end`, which is sent whatever types were asked for, or after what came
-/// behind it.
+/// everything. The feed of a job ends with the last event of a job that is over: a retried job has a `job.end` of each
+/// attempt in its log. They are sent whatever types were asked for.
 ///
 /// `@unchecked Sendable`: what changes is used on `queue` alone.
 final class EventFeed: @unchecked Sendable {
@@ -123,19 +123,16 @@ final class EventFeed: @unchecked Sendable {
             let hasJobEnded = try source.job.map { try store.job($0)?.state.isTerminal ?? true }
             let events = try source.events(in: store, after: after, limit: EventFeed.pageSize)
             var text = first
-            var hasEnded = false
-            for event in events where !hasEnded && rest > 0 {
+            for event in events where rest > 0 {
                 after = event.number
-                hasEnded = source.job != nil && event.event.type == EventType.end
-                guard types.isEmpty || types.contains(event.event.type) || hasEnded else {
-                    continue
-                }
+                let isEnd = source.job != nil && event.event.type == EventType.end
+                guard types.isEmpty || types.contains(event.event.type) || isEnd else { continue }
                 text += format.text(event)
                 rest -= 1
             }
             if !text.isEmpty { send(text) }
             let isWhole = events.count < EventFeed.pageSize
-            if hasEnded || rest == 0 || (isWhole && (!follows || hasJobEnded == true)) {
+            if rest == 0 || (isWhole && (!follows || hasJobEnded == true)) {
                 stream.end()
                 finish()
             } else if !isWhole, text.isEmpty {

@@ -48,12 +48,25 @@ struct Problem: Error {
         return HTTPResponse(
             status: status,
             headers: HTTPHeaders([("Content-Type", "application/problem+json")] + fields),
-            body: .bytes(Data(JSONValue.object(body).canonical.utf8)),
+            body: .bytes(Data((JSONValue.object(body).canonical + "\n").utf8)),
         )
     }
 
     static func notFound(_ what: String, _ id: String) -> Problem {
         Problem(404, "not_found", "Not found", "there is no \(what) \"\(id.prefix(100))\"")
+    }
+
+    static func impossible(_ state: JobState, _ detail: String) -> Problem {
+        Problem(
+            409,
+            "invalid_transition",
+            "The job cannot do that now",
+            detail,
+            more: [
+                "state": .string(state.rawValue),
+                "allowedVerbs": .array(state.verbs.map { .string($0) }),
+            ],
+        )
     }
 
     static func invalid(_ violations: Violations) -> Problem {

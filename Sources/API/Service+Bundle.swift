@@ -56,6 +56,17 @@ extension Service {
         if let file = job.outputs?.checkpoint {
             add("weights.safetensors", path: file.path, sha256: file.sha256, bytes: file.bytes)
         }
+        // Another one may be better than the last, and a job that did not succeed has no last one.
+        if let best = try store.bestCheckpoint(of: job.id)?.checkpoint,
+            best.sha256 != job.outputs?.checkpoint?.sha256
+        {
+            add(
+                "best-\(best.name).safetensors",
+                path: best.path,
+                sha256: best.sha256,
+                bytes: best.bytes,
+            )
+        }
         for file in job.outputs?.files ?? [] {
             add("files/\(file.name)", path: file.path, sha256: file.sha256, bytes: file.bytes)
         }

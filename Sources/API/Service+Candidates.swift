@@ -42,7 +42,8 @@ extension Service {
             after: query.cursor(),
             limit: query.limit(),
         )
-        return .now(page(found, of: request, \.view))
+        let space = job.searchSpace
+        return .now(page(found, of: request) { $0.view(in: space) })
     }
 
     /// Architectures that a search shall evaluate too: they are in the next generation that it begins, and are bred
@@ -52,13 +53,7 @@ extension Service {
         let asked = try CandidatesRequest.resolve(body(request))
         let job = try job(request)
         if let reason = reasonNotToJoin(job) {
-            throw Problem(
-                409,
-                "invalid_transition",
-                "The job cannot do that now",
-                reason,
-                more: ["state": .string(job.state.rawValue)],
-            )
+            throw Problem.impossible(job.state, reason)
         }
         try Admission(scheduler).check(asked.genomes, for: job)
         let known = try Set(store.allCandidates(of: job.id).map(\.genome))

@@ -154,7 +154,7 @@ extension Service {
             410,
             "compacted",
             "The log was compacted",
-            "some \(JobStore.droppedTypes.joined(separator: " and ")) events up to number \(dropped) were dropped"
+            "some \(JobStore.droppedTypes.joined(separator: ", ")) events up to number \(dropped) were dropped"
                 + " because the job ended long ago; ask without `after` for what is left, for other `types`,"
                 + " or after \(dropped)",
             more: [

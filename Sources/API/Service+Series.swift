@@ -152,11 +152,12 @@ extension Service {
         let x = try query.choice("x", ParetoFront.Cost.self) ?? .macs
         let y = try query.choice("y", ParetoFront.Value.self) ?? value(of: candidates)
         let front = ParetoFront(of: candidates, x, y)
+        let space = job.searchSpace
         return .now(
             json([
                 "x": .string(x.rawValue), "y": .string(y.rawValue),
                 "hypervolume": .double(front.hypervolume),
-                "data": .array(front.members.map(\.view)),
+                "data": .array(front.members.map { $0.view(in: space) }),
             ])
         )
     }

@@ -31,14 +31,11 @@ extension Service {
             .supernetPretrain, .detectorFinetune, .subnetRetrain, .searchAudit,
         ]
         guard job.state == .running, kinds.contains(job.kind) else {
-            throw Problem(
-                409,
-                "invalid_transition",
-                "The job cannot do that now",
+            throw Problem.impossible(
+                job.state,
                 kinds.contains(job.kind)
                     ? "the job is \(job.state.rawValue); only a running one writes checkpoints"
                     : "a \(job.kind.rawValue) has no checkpoints; what it has done is on the disk",
-                more: ["state": .string(job.state.rawValue)],
             )
         }
         try store.runDirectory(of: job.id).orderCheckpoint()
@@ -66,6 +63,7 @@ extension Service {
             return []
         }
         if hasNewLength { scheduler.restart(job.id) }
+        scheduler.limit(job.id, seconds: after.limits.maxSeconds)
         scheduler.wake()
         told(request, "patch", after)
         return .now(try show(after))
@@ -83,12 +81,9 @@ extension Service {
             ])
         }
         guard !job.state.isTerminal else {
-            throw Problem(
-                409,
-                "invalid_transition",
-                "The job cannot do that now",
+            throw Problem.impossible(
+                job.state,
                 "the job is \(job.state.rawValue): its search is over; a fork can be longer",
-                more: ["state": .string(job.state.rawValue)],
             )
         }
     }
@@ -101,12 +96,9 @@ extension Service {
         }
         let job = try current(request)
         guard job.state.isTerminal else {
-            throw Problem(
-                409,
-                "invalid_transition",
-                "The job cannot do that now",
+            throw Problem.impossible(
+                job.state,
                 "the job is \(job.state.rawValue): cancel it first",
-                more: ["state": .string(job.state.rawValue)],
             )
         }
         let users = try store.users(of: job.id)

@@ -130,16 +130,13 @@ package final class Service: Sendable {
             return .invalid(violations)
         case StoreError.noSuchJob(let id):
             return .notFound("job", id.rawValue)
-        case JobError.illegalMove(let from, let to):
-            return Problem(
-                409,
-                "invalid_transition",
-                "The job cannot do that now",
-                "the job is \(from.rawValue): it cannot become \(to.rawValue)",
-                more: [
-                    "state": .string(from.rawValue),
-                    "allowed": .array(from.successors.map { .string($0.rawValue) }),
-                ],
+        case JobError.illegalMove(let from, _):
+            return .impossible(
+                from,
+                from == .succeeded
+                    ? "the job has succeeded: a fork of it can go on (POST /v1/jobs with forkOf)"
+                    : "the job is \(from.rawValue); what it can be asked: "
+                        + from.verbs.joined(separator: ", "),
             )
         case StoreError.noSuchCheckpoint(let id):
             return .notFound("checkpoint", id)

@@ -25,11 +25,11 @@ extension Job {
 
     /// Every member that the whole job may have.
     static let fieldNames = [
-        "attempts", "cores", "createdAt", "desiredState", "device", "endedAt", "error", "forkOf",
-        "id", "kind", "labels", "lastSeq", "latestMetrics", "limits", "links", "name", "notBefore",
+        "attempts", "best", "cores", "createdAt", "desiredState", "device", "endedAt", "error", "forkOf",
+        "id", "inputs", "kind", "labels", "lastSeq", "latestMetrics", "limits", "links", "name", "notBefore",
         "outputs", "phase", "pipelineId", "placement", "priority", "progress", "retention",
         "revision",
-        "runningSeconds", "seed", "spec", "startedAt", "state", "step", "submittedSpec", "terminal",
+        "runningSeconds", "seed", "spec", "specDigest", "startedAt", "state", "step", "submittedSpec", "terminal",
         "waitingFor",
     ]
 
@@ -46,7 +46,12 @@ extension Job {
         ]
         view["retention"] = ["checkpoints": .optional(keepCheckpoints)]
         view["spec"] = spec
+        view["specDigest"] = .string("sha-256:" + SHA256.digest(Array(spec.canonical.utf8)).hex)
         view["submittedSpec"] = submittedSpec
+        view["inputs"] = inputs?.view
+        view["best"] = best.map {
+            ["metric": .string($0.metric), "value": .double($0.value), "step": .int($0.step)]
+        }
         view["forkOf"] = forkOf.map { .string($0.rawValue) }
         view["revision"] = .int(revision)
         view["lastSeq"] = .int(lastSeq)
@@ -64,12 +69,35 @@ extension Job {
         view["attempts"] = .array(attempts.map(\.view))
         view["error"] = failure.flatMap { try? JSON.value($0) }
         view["outputs"] = outputs?.view(checkpointID: checkpointID)
-        view["links"] = [
-            "self": .string("/v1/jobs/\(id)"), "events": .string("/v1/jobs/\(id)/events"),
-            "checkpoints": .string("/v1/checkpoints?job=\(id)"),
-            "candidates": .string("/v1/jobs/\(id)/candidates"),
-            "files": .string("/v1/jobs/\(id)/files"),
+        view["links"] = .object(links)
+        return .object(view)
+    }
+
+    private var links: [String: JSONValue] {
+        let own = "/v1/jobs/\(id)"
+        var links: [String: JSONValue] = [
+            "self": .string(own), "checkpoints": .string("/v1/checkpoints?job=\(id)"),
+            "bundle": .string("\(own)/bundle.tar"),
         ]
+        for part in ["events", "files", "logs", "metrics"] { links[part] = .string("\(own)/\(part)") }
+        if kind == .searchEvolution {
+            for part in ["candidates", "generations", "pareto"] {
+                links[part] = .string("\(own)/\(part)")
+            }
+        }
+        return links
+    }
+}
+
+extension JobInputs {
+    /// Without paths.
+    var view: JSONValue {
+        var view: [String: JSONValue] = [:]
+        view["checkpoint"] = checkpoint.map {
+            ["sha256": .string($0.sha256), "kind": .string($0.kind)]
+        }
+        let all = architectures ?? architecture.map { [$0] }
+        view["architectures"] = all.map { .array($0.map { .string($0.genome) }) }
         return .object(view)
     }
 }
@@ -81,6 +109,9 @@ extension Attempt {
         ]
         view["endedAt"] = endedAt.map(JSONValue.time)
         view["outcome"] = outcome.map { .string($0) }
+        view["fromCheckpoint"] = fromCheckpoint.map { .string($0) }
+        view["fromStep"] = fromStep.map { .int($0) }
+        view["version"] = version.map { .string($0) }
         return .object(view)
     }
 }
@@ -133,14 +164,19 @@ extension Upload {
 }
 
 extension Candidate {
-    var view: JSONValue {
-        [
+    /// - Parameter space: of its search.
+    func view(in space: SearchSpace?) -> JSONValue {
+        let architecture = space.flatMap { space in
+            (try? Genome(parsing: genome, in: space)).map { Architecture.hash(space, $0) }
+        }
+        return [
             "index": .int(place), "generation": .int(generation), "genome": .string(genome),
             "map": .optional(map), "map50": .optional(map50), "top1": .optional(top1),
             "top5": .optional(top5), "loss": .optional(loss), "macs": .int(macs),
             "params": .int(params), "standardError": .optional(standardError),
             "seconds": .optional(seconds), "origin": origin.map { .string($0) } ?? .null,
             "failure": failure.map { .string($0) } ?? .null, "halted": haltedValue ?? .null,
+            "architecture": architecture.map { .string($0) } ?? .null,
         ]
     }
 }

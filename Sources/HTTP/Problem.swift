@@ -46,7 +46,7 @@ package struct HTTPProblem: Error, Equatable, Sendable {
         HTTPProblem(507, "body-not-stored", "the body cannot be stored: \(error.reason)")
     }
 
-    /// `application/problem+json` with `type`, `title`, `status`, `detail` and `instance`.
+    /// `application/problem+json` with `type`, `title`, `status`, `code`, `detail` and `instance`.
     @Sendable package static func problemJSON(
         _ problem: HTTPProblem
     ) -> (contentType: String, body: Data) {
@@ -56,16 +56,19 @@ package struct HTTPProblem: Error, Equatable, Sendable {
             type: "/problems/\(problem.slug)",
             title: problem.title,
             status: problem.status,
+            code: problem.slug.replacing("-", with: "_"),
             detail: problem.detail,
             instance: problem.instance,
         )
-        return ("application/problem+json", (try? encoder.encode(details)) ?? Data("{}".utf8))
+        let body = (try? encoder.encode(details)) ?? Data("{}".utf8)
+        return ("application/problem+json", body + Data("\n".utf8))
     }
 
     private struct Details: Encodable {
         let type: String
         let title: String
         let status: Int
+        let code: String
         let detail: String
         let instance: String
     }

@@ -5,6 +5,7 @@ import Configs
 package import Foundation
 import GRDB
 package import Jobs
+package import SearchSpaces
 
 extension JobStore {
     /// The longest line that is taken, in bytes.
@@ -131,6 +132,10 @@ extension JobStore {
                     data["halted"]?.canonical,
                 ],
             )
+        case EventType.front:
+            guard let space = job.searchSpace, let front = data["front"]?.array else { return }
+            data["front"] = .array(try front.map { try keep(member: $0, space, of: job, at: event.ts, db) })
+            event.data = .object(data)
         default:
             break
         }
@@ -204,6 +209,37 @@ extension JobStore {
         return job
     }
 
+    /// Keeps the architecture of one member of a front, which may be far from the best ones that its search ends with.
+    /// - Returns: the member with the architecture's id.
+    private func keep(
+        member: JSONValue,
+        _ space: SearchSpace,
+        of job: Job,
+        at ts: String,
+        _ db: Database,
+    ) throws -> JSONValue {
+        guard case .object(var told) = member, let word = told["genome"]?.string,
+            let genome = try? Genome(parsing: word, in: space), let macs = told["macs"]?.int,
+            let params = try Int.fetchOne(
+                db,
+                sql: "SELECT params FROM candidates WHERE job = ? AND genome = ?",
+                arguments: [job.id.rawValue, word],
+            )
+        else { return member }
+        let hash = Architecture.hash(space, genome)
+        let found = FoundArchitecture(
+            genome: word,
+            space: job.space ?? .null,
+            macs: macs,
+            params: params,
+            score: told["score"]?.double,
+            hash: hash,
+        )
+        try keep(found, of: job.id, at: ts, db)
+        told["architecture"] = .string(hash)
+        return .object(told)
+    }
+
     private func keep(_ outputs: JobOutputs, of job: JobID, at ts: String, _ db: Database) throws {
         if let file = outputs.checkpoint, runDirectory(of: job).resolve(file.path) != nil {
             try keep(file, of: job, final: true, at: ts, db)
@@ -213,19 +249,33 @@ extension JobStore {
                 arguments: [job.rawValue, file.path, file.sha256],
             )
         }
-        for found in outputs.architectures ?? [] {
-            // Found before: the first search that found it keeps it.
-            try db.execute(
-                sql: """
-                    INSERT INTO architectures
-                        (hash, job, genome, space, macs, params, score, createdAt)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING
-                    """,
-                arguments: [
-                    found.hash, job.rawValue, found.genome, try JSON.text(found.space), found.macs,
-                    found.params, found.score, ts,
-                ],
-            )
-        }
+        for found in outputs.architectures ?? [] { try keep(found, of: job, at: ts, db) }
+    }
+
+    /// One that was found before stays with the first search that found it.
+    private func keep(
+        _ found: FoundArchitecture,
+        of job: JobID,
+        at ts: String,
+        _ db: Database,
+    ) throws {
+        try db.execute(
+            sql: """
+                INSERT INTO architectures
+                    (hash, job, genome, space, macs, params, score, createdAt)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING
+                """,
+            arguments: [
+                found.hash, job.rawValue, found.genome, try JSON.text(found.space), found.macs,
+                found.params, found.score, ts,
+            ],
+        )
+    }
+}
+
+extension Job {
+    /// The search space of what it makes, as far as its spec and inputs say.
+    package var searchSpace: SearchSpace? {
+        space.flatMap { try? JSON.read(SearchSpace.self, from: JSON.data($0)) }
     }
 }

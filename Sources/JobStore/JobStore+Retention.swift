@@ -14,7 +14,7 @@ extension JobStore {
     private static let removed = ".removed"
 
     /// The types of events that are dropped of old jobs. All that tells what came of a job stays.
-    package static let droppedTypes = [EventType.metric, EventType.log]
+    package static let droppedTypes = [EventType.metric, EventType.progress, EventType.log]
 
     /// Removes the checkpoints of every job beyond its newest ones.
     ///

@@ -161,6 +161,7 @@ package struct Thinning {
     }
 
     private let count: Int
+    private var ends: (first: SeriesPoint, last: SeriesPoint)?
     private var stretches: [Stretch] = []
     /// How many points a stretch has, and how many the one at the end has yet.
     private var (length, filled) = (1, 1)
@@ -168,23 +169,35 @@ package struct Thinning {
     package init(to count: Int) { self.count = max(1, count / 2) * 2 }
 
     package mutating func add(_ point: SeriesPoint) {
+        ends = (ends?.first ?? point, point)
+        take(point)
+    }
+
+    private mutating func take(_ point: SeriesPoint) {
         if filled < length, let last = stretches.last {
             stretches[stretches.count - 1] = last.joined(with: Stretch(point))
             filled += 1
             return
         }
-        if stretches.count == (length == 1 ? count : count / 2) {
+        // Two points of each stretch, and room for the ends.
+        if stretches.count >= (length == 1 ? count : max(1, count / 2 - 1)) {
             filled = stretches.count.isMultiple(of: 2) ? length * 2 : length
             stretches = stride(from: 0, to: stretches.count, by: 2).map {
                 $0 + 1 < stretches.count
                     ? stretches[$0].joined(with: stretches[$0 + 1]) : stretches[$0]
             }
             length *= 2
-            return add(point)
+            return take(point)
         }
         stretches.append(Stretch(point))
         filled = 1
     }
 
-    package var points: [SeriesPoint] { stretches.flatMap(\.points) }
+    package var points: [SeriesPoint] {
+        var points = stretches.flatMap(\.points)
+        guard let ends, count >= 4 else { return points }
+        if points.first != ends.first { points.insert(ends.first, at: 0) }
+        if points.last != ends.last { points.append(ends.last) }
+        return points
+    }
 }

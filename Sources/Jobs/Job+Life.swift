@@ -211,6 +211,8 @@ extension Job {
         phase = phaseOfWaiting
         (cancel, pause, failure, endedAt, notBefore) = (nil, nil, nil, nil, nil)
         (crashes, reached, progress) = (nil, nil, nil)
+        // It begins again: what it reached beyond that point is no longer what it has.
+        if restart != nil { best = nil }
         (failures, runSeconds) = (0, 0)
         self.restart = restart ?? self.restart
         return [stateEvent(from: old, at: now)]
@@ -323,8 +325,19 @@ extension Job {
             for (name, value) in data.object ?? [:] {
                 if let number = value.double { latestMetrics[name] = number }
             }
+            if event.type != EventType.metric { noteBest(data) }
         default:
             break
         }
+    }
+
+    private mutating func noteBest(_ data: JSONValue) {
+        let (metric, found) =
+            data["top1"] ?? data["bestTop5"] != nil
+            ? ("top1", data["top1"] ?? data["best"]) : ("map", data["map"] ?? data["best"])
+        guard let value = found?.double, let step = data["step"]?.int ?? data["generation"]?.int,
+            value > best?.value ?? -.infinity
+        else { return }
+        best = JobBest(metric: metric, value: value, step: step)
     }
 }

@@ -37,6 +37,21 @@ package struct JobProgress: Codable, Equatable, Sendable {
 }
 
 /// Why a job failed.
+/// The best value that a job's evaluations, or a search's generations, have had so far.
+package struct JobBest: Codable, Equatable, Sendable {
+    /// `map` of detectors, `top1` of classifiers; of a search the same, by what it searches for.
+    package var metric: String
+    package var value: Double
+    /// The step of a training, the generation of a search.
+    package var step: Int
+
+    package init(metric: String, value: Double, step: Int) {
+        self.metric = metric
+        self.value = value
+        self.step = step
+    }
+}
+
 package struct JobFailure: Codable, Equatable, Sendable {
     /// A word for programs: `bad_data`, `nan_loss`, `disk_full`, `crashed`, `time_limit`, ...
     package var code: String
@@ -94,6 +109,11 @@ package struct Attempt: Codable, Equatable, Sendable {
     /// Newest time the worker was heard.
     package var heardAt: Date?
     package var outcome: String?
+    /// The name and step of the checkpoint it went on from; nil: from the beginning.
+    package var fromCheckpoint: String?
+    package var fromStep: Int?
+    /// The version of the program that ran it.
+    package var version: String?
 
     package init(job: JobID, n: Int, cores: [Int], startedAt: Date) {
         self.job = job
@@ -159,12 +179,15 @@ package struct Job: Codable, HoldsJSON, Equatable, Sendable {
     package var runSeconds = 0.0
     package var placement: [Int] = []
     package var crashes: CrashRecord?
+    /// What its newest attempt was given of other jobs.
+    package var inputs: JobInputs?
 
     // What its worker tells
     /// The newest step or candidate that this attempt reached.
     package var reached: Int?
     package var progress: JobProgress?
     package var latestMetrics: [String: Double] = [:]
+    package var best: JobBest?
     package var failure: JobFailure?
     package var outputs: JobOutputs?
 

@@ -58,6 +58,7 @@ package enum EventType {
     package static let checkpointDeleted = "checkpoint.deleted"
     package static let candidate = "candidate.evaluated"
     package static let generation = "generation.finished"
+    package static let front = "pareto.changed"
     package static let warning = "warning"
     package static let log = "log"
     /// Tells that the worker lives; it is noted, never stored.

@@ -26,6 +26,17 @@ package enum JobState: String, Codable, CaseIterable, Sendable {
     /// Whether the job has ended: nothing happens to it any more unless someone asks for it.
     package var isTerminal: Bool { self == .succeeded || self == .failed || self == .cancelled }
 
+    /// What can be asked of a job in this state, as the API names it; asking for what already is changes nothing.
+    package var verbs: [String] {
+        switch self {
+        case .queued: ["pause", "cancel"]
+        case .running: ["pause", "cancel", "checkpoint"]
+        case .paused: ["resume", "cancel"]
+        case .failed, .cancelled: ["retry", "delete"]
+        case .succeeded: ["delete"]
+        }
+    }
+
     package mutating func move(to next: JobState) throws(JobError) {
         guard successors.contains(next) else { throw .illegalMove(from: self, to: next) }
         self = next

@@ -16,6 +16,8 @@ package final class Scheduler: @unchecked Sendable {
         package var slots: Int
         package var worker: WorkerCommand
         package var datasetRoots: [DatasetRoot]
+        /// Of the program that the workers run.
+        package var version: String?
         /// How long a worker that was asked to stop may take before it is killed.
         package var graceSeconds = 30.0
         package var pollSeconds = 0.2
@@ -30,7 +32,7 @@ package final class Scheduler: @unchecked Sendable {
         package var diskSeconds = 2.0
         /// How many of the newest checkpoints are kept of a job that does not say it; nil: all.
         package var keepCheckpoints: Int?
-        /// After how many days `metric` and `log` events of an ended job are dropped; nil: never.
+        /// After how many days `metric`, `job.progress` and `log` events of an ended job are dropped; nil: never.
         package var keepEventDays: Int?
         /// Between two looks at what is no longer needed.
         package var retentionSeconds = 300.0
@@ -126,6 +128,11 @@ package final class Scheduler: @unchecked Sendable {
     /// Begins another attempt at a job that runs, so that its worker reads what has changed.
     package func restart(_ id: JobID) {
         control.async { self.running[id]?.supervisor.ask(.restart) }
+    }
+
+    /// Lets a job that runs have `seconds` of running time in all; nil: as much as it needs.
+    package func limit(_ id: JobID, seconds: Int?) {
+        control.async { self.running[id]?.supervisor.limit(seconds) }
     }
 
     /// Lets a paused job go on when it is its turn.

@@ -15,6 +15,8 @@ final class Supervisor: @unchecked Sendable {
         var isUrgent = false
         /// Leave the worker alone and go.
         var isDetached = false
+        /// How much running time the job may have in all, in seconds.
+        var maxSeconds: Int?
     }
 
     let id: JobID
@@ -31,8 +33,8 @@ final class Supervisor: @unchecked Sendable {
     private var heard = ContinuousClock.now
     /// When the worker was started or met, on both clocks.
     private var begun: (date: Date, instant: ContinuousClock.Instant)?
-    /// When the job has used up its running time.
-    private var mustEndBy: ContinuousClock.Instant?
+    /// The job's running time when its worker was started or met, in seconds.
+    private var usedSeconds = 0.0
     private var askedToStopAt: ContinuousClock.Instant?
     private var isKilled = false
     private var isStalled = false
@@ -63,6 +65,9 @@ final class Supervisor: @unchecked Sendable {
         }
     }
 
+    /// Changes how much running time the job may have in all.
+    func limit(_ seconds: Int?) { lock.withLock { orders.maxSeconds = seconds } }
+
     func detach() { lock.withLock { orders.isDetached = true } }
 
     /// Starts a worker and stays with it to its end.
@@ -72,12 +77,15 @@ final class Supervisor: @unchecked Sendable {
         do {
             let lost = try lostEpoch()
             before = lost ?? run.epochs().last?.number ?? 0
+            var origin: CheckpointFile?
             let job = try store.change(id) { job in
+                job.inputs = inputs
+                origin = run.newestCheckpoint(after: job.restart?.afterEpoch ?? 0)
                 let warning = lost == nil ? [] : job.lostRunDirectory(at: Date())
                 return try warning
                     + job.begin(
                         on: cores,
-                        from: run.newestCheckpoint(after: job.restart?.afterEpoch ?? 0),
+                        from: origin,
                         at: Date(),
                     )
             }
@@ -88,6 +96,9 @@ final class Supervisor: @unchecked Sendable {
                 startedAt: job.attemptStartedAt ?? Date(),
             )
             attempt.epochsBefore = before
+            attempt.fromCheckpoint = origin?.name
+            attempt.fromStep = origin?.step
+            attempt.version = settings.version
             try store.save(attempt)
         } catch is JobError {
             return  // Cancelled a moment ago.
@@ -149,9 +160,11 @@ final class Supervisor: @unchecked Sendable {
     private func watch(_ process: WorkerProcess, _ attempt: Attempt?) {
         do {
             offsets = try store.offsets(of: id)
-            if let job = try store.job(id), let limit = job.limits.maxSeconds {
-                let used = job.runningSeconds(at: Date())
-                mustEndBy = .now + .seconds(max(0, Double(limit) - used))
+            // Under the lock, so that a limit that is changed meanwhile stands.
+            try lock.withLock {
+                guard let job = try store.job(id) else { return }
+                usedSeconds = job.runningSeconds(at: Date())
+                orders.maxSeconds = job.limits.maxSeconds
             }
         } catch { told(error) }
         begun = (Date(), .now)
@@ -168,7 +181,7 @@ final class Supervisor: @unchecked Sendable {
     private func obey(_ orders: Orders, _ process: WorkerProcess) {
         let now = ContinuousClock.now
         if orders.wish == .work {
-            checkTime(now)
+            checkTime(now, orders.maxSeconds)
             checkSilence(now)
             return
         }
@@ -183,8 +196,9 @@ final class Supervisor: @unchecked Sendable {
         }
     }
 
-    private func checkTime(_ now: ContinuousClock.Instant) {
-        if let mustEndBy, now > mustEndBy { ask(.timeUp) }
+    private func checkTime(_ now: ContinuousClock.Instant, _ maxSeconds: Int?) {
+        guard let maxSeconds, let begun else { return }
+        if usedSeconds + (now - begun.instant) / .seconds(1) > Double(maxSeconds) { ask(.timeUp) }
     }
 
     private func checkSilence(_ now: ContinuousClock.Instant) {

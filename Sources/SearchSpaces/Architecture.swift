@@ -32,7 +32,6 @@ package struct Architecture: Codable, Hashable, Sendable {
 
     package let space: SearchSpace
     package let genome: Genome
-    /// `arch_` and the first 16 hexadecimal digits of the SHA-256 of `identity`.
     package let hash: String
     package let blocks: [Block]
     package let cost: StatedCost
@@ -51,10 +50,7 @@ package struct Architecture: Codable, Hashable, Sendable {
         try genome.check(in: space)
         self.space = space
         self.genome = genome
-        hash =
-            "arch_"
-            + SHA256.digest(Array(Architecture.identity(space, genome).utf8)).hex
-            .prefix(16)
+        hash = Architecture.hash(space, genome)
         blocks = zip(space.positions, genome.operations(in: space)).map { position, operation in
             Block(
                 stage: position.stage,
@@ -91,6 +87,11 @@ package struct Architecture: Codable, Hashable, Sendable {
             + #""lastConv":\#(space.lastConv),"operations":[\#(operations.joined(separator: ","))],"#
             + #""stages":[\#(stages.joined(separator: ","))],"stem":\#(space.stem),"#
             + #""stemBias":\#(space.stemBias)}}"#
+    }
+
+    /// `arch_` and the first 16 hexadecimal digits of the SHA-256 of `identity`.
+    package static func hash(_ space: SearchSpace, _ genome: Genome) -> String {
+        "arch_" + SHA256.digest(Array(identity(space, genome).utf8)).hex.prefix(16)
     }
 
     /// The JSON to download: keys in order, indented.

@@ -166,7 +166,7 @@ struct Serve: ParsableCommand {
                     "detnas listens on \(place(port)), data in \(store.folder)\n".utf8
                 )
             )
-            let reload = tls == nil ? nil : reloadOnHangup(server, log)
+            let reload = reloadOnHangup(server, log)
             let manager = ServiceManager()
             manager?.tell("READY=1\nSTATUS=listens on \(place(port))")
             if let manager, let limit = manager.watchdogSeconds {
@@ -176,7 +176,7 @@ struct Serve: ParsableCommand {
             let tidying = tidyMemory()
             waitForSignal()
             tidying.cancel()
-            reload?.cancel()
+            reload.cancel()
             manager?.tell("STOPPING=1\nSTATUS=workers write their checkpoints")
             log(.info, "stopping")
             server.drain(timeout: 10)
@@ -194,6 +194,7 @@ struct Serve: ParsableCommand {
             slots: slots,
             datasetRoots: roots,
         )
+        settings.version = Detnas.version
         settings.diskReserve = diskReserve?.count
         settings.keepCheckpoints = keepCheckpoints
         settings.keepEventDays = keepEvents
@@ -243,7 +244,8 @@ struct Serve: ParsableCommand {
         "\(tls == nil ? "http" : "https")://\(host):\(port)" + (unix.map { " and \($0)" } ?? "")
     }
 
-    /// Reads the certificate again at each SIGHUP, until it is cancelled.
+    /// Reads the certificate again at each SIGHUP, until it is cancelled. Without one the signal changes nothing: a
+    /// service manager's `reload`, or a terminal that closes, must not end trainings.
     private func reloadOnHangup(
         _ server: HTTPServer,
         _ log: ServiceLog,
@@ -251,7 +253,9 @@ struct Serve: ParsableCommand {
         signal(SIGHUP, SIG_IGN)
         let queue = DispatchQueue(label: "certificate")
         let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: queue)
+        let hasCertificate = tls != nil
         source.setEventHandler { @Sendable in
+            guard hasCertificate else { return log(.info, "SIGHUP: there is no certificate to read again") }
             do {
                 try server.reloadCertificate()
                 log(.info, "certificate read again")

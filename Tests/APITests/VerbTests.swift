@@ -52,8 +52,12 @@ extension ServerBench {
         #expect(end["state"] == "succeeded" && end["attempts"]?.array?.count == 2)
         let events = try bench.client.json("/v1/jobs/\(id)/events?types=attempt.started")
         #expect(events["data"]?.array?.last?["data"]?["fromCheckpoint"] == "stopped")
-        #expect(try bench.post(id, "pause").status == 409)
-        #expect(try bench.post(id, "resume").status == 409)
+        for verb in ["pause", "resume", "retry", "checkpoint"] {
+            let refused = try bench.post(id, verb)
+            #expect(refused.status == 409)
+            #expect(try refused.json["state"] == "succeeded")
+            #expect(try refused.json["allowedVerbs"] == ["delete"])
+        }
     }
 
     @Test
@@ -117,6 +121,39 @@ extension ServerBench {
         let strange = try bench.post(other, "retry", ["from": .string(named)])
         #expect(strange.status == 422 && strange.text.contains("/from"))
         #expect(try bench.post(other, "retry", ["form": "start"]).status == 422)
+    }
+
+    @Test func `a stream of a job that is tried again goes on to its last end`() throws {
+        let bench = try ServerBench()
+        let id = try bench.submit(
+            work + "[ $attempt = 1 ] && fail bad_data false; event metric '{\"step\":7}'; result"
+        )
+        #expect(try bench.end(id)["state"] == "failed")
+        #expect(try bench.post(id, "retry").status == 202)
+        #expect(try bench.end(id)["state"] == "succeeded")
+        let job = try bench.client.json("/v1/jobs/\(id)")
+        for accept in ["text/event-stream", "application/x-ndjson"] {
+            let stream = try bench.client.send(
+                "GET",
+                "/v1/jobs/\(id)/events?types=metric",
+                ["Accept": accept],
+            )
+            #expect(stream.text.components(separatedBy: #""type":"job.end""#).count == 3)
+            #expect(stream.text.contains(#""seq":\#(job["lastSeq"]?.int ?? 0)"#))
+        }
+    }
+
+    @Test func `a time limit counts for a job that runs already`() throws {
+        let bench = try ServerBench()
+        let id = try bench.submit(work + "until_stopped")
+        try bench.works(id)
+        let patch = try bench.client.send(
+            "PATCH",
+            "/v1/jobs/\(id)",
+            body: ["limits": ["maxSeconds": 1]],
+        )
+        #expect(patch.status == 200)
+        #expect(try bench.end(id)["error"]?["code"] == "time_limit")
     }
 
     @Test func `a checkpoint is ordered of a running training alone`() throws {

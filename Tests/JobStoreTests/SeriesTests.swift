@@ -74,6 +74,7 @@ import Testing
             if length <= count - count % 2 { #expect(points.count == length) }
             if length > count { #expect(points.count >= count / 2) }
             guard length > 2 else { continue }
+            if count >= 4 { #expect(steps.first == 0 && steps.last == Double(length - 1)) }
             let values = points.map(\.value)
             #expect(values.contains(9) && values.contains(-9), "\(length) to \(count)")
         }

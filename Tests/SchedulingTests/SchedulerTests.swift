@@ -228,10 +228,12 @@ private let atStepThree =
         )
         try bench.scheduler.start()
         let id = try bench.submit()
-        #expect(try bench.isAt(id, step: 3))
+        #expect(try eventually { try bench.store.latestCheckpoint(of: id) != nil })
         kill(try bench.pid(id), SIGKILL)
         let job = try bench.ends(id, .succeeded)
         #expect(job.attempt == 2)
+        let last = try bench.store.attempts(of: id).last
+        #expect(last?.fromCheckpoint == "a" && last?.fromStep == 3)
         let started = try bench.store.events(
             of: id,
             after: 0,

@@ -15,16 +15,26 @@ final class EventFeed: @unchecked Sendable {
     enum Format {
         case sse, ndjson
 
+        /// What `Accept` likes best; of what it likes as well, what it names first.
         /// - Returns: nil for a JSON page, also where any type is accepted.
         init?(accept: String?) {
-            let accept = accept?.lowercased() ?? ""
-            if accept.contains("text/event-stream") {
-                self = .sse
-            } else if accept.contains("application/x-ndjson") {
-                self = .ndjson
-            } else {
-                return nil
+            var (best, quality): (Self?, Double) = (nil, 0)
+            for member in (accept ?? "").lowercased().split(separator: ",") {
+                let parts = member.split(separator: ";").map {
+                    $0.trimmingCharacters(in: .whitespaces)
+                }
+                let weight = parts.dropFirst().first { $0.hasPrefix("q=") }
+                let liking = weight.map { Double($0.dropFirst(2)) ?? 0 } ?? 1
+                guard liking > quality else { continue }
+                switch parts.first {
+                case "text/event-stream": (best, quality) = (.sse, liking)
+                case "application/x-ndjson": (best, quality) = (.ndjson, liking)
+                case "application/json": (best, quality) = (nil, liking)
+                default: continue
+                }
             }
+            guard let best else { return nil }
+            self = best
         }
 
         var contentType: String {

@@ -91,8 +91,12 @@ struct Query {
 
     func time(_ name: String) throws -> Date? {
         guard let text = values[name] else { return nil }
-        guard let date = Timestamp.anyDate(text) else {
-            throw Problem.badQuery(name, text, allowed: "a time such as 2026-01-31T12:00:00Z")
+        guard let date = Timestamp.anyDate(text) ?? Timestamp.anyDate(text + "T00:00:00Z") else {
+            throw Problem.badQuery(
+                name,
+                text,
+                allowed: "a time such as 2026-01-31T12:00:00Z, or a day such as 2026-01-31",
+            )
         }
         return date
     }

@@ -148,6 +148,7 @@ extension Service {
     @Sendable func deleteCheckpoint(_ request: HTTPRequest) throws -> HTTPReply {
         _ = try Query(request, allowed: [])
         let found = try checkpoint(request)
+        try requireMatch(request, etag: "\"sha256-\(found.sha256)\"")
         do {
             try store.deleteCheckpoint(found.id)
         } catch StoreError.referenced(let by) {

@@ -108,6 +108,7 @@ extension Service {
     /// The registration; the files too where they came by an upload.
     @Sendable func deleteDataset(_ request: HTTPRequest) throws -> HTTPReply {
         _ = try Query(request, allowed: [])
+        try requireMatch(request, etag: nil)
         let dataset = try dataset(request)
         do {
             let files = try store.deleteDataset(dataset.id)

@@ -62,7 +62,8 @@ extension Service {
             throw Problem.badQuery("until", text, allowed: "terminal")
         }
         let untilEnd = query["until"] != nil
-        let known = try query.integer("revision", in: 0...Int.max) ?? revision(in: request)
+        let known =
+            try query.integer("revision", in: 0...Int.max) ?? revision(in: request, of: job)
         let since = known ?? job.revision
         let hasNews: @Sendable (Job) -> Bool = { job in
             untilEnd ? job.state.isTerminal : job.revision != since
@@ -225,8 +226,9 @@ extension Service {
 
     func etag(_ job: Job) -> String { "\"r\(job.revision)\"" }
 
-    /// The revision that the client has, by its If-None-Match.
-    private func revision(in request: HTTPRequest) -> Int? {
+    /// The revision that the client has, by its If-None-Match: the present one where that is among several.
+    private func revision(in request: HTTPRequest, of job: Job) -> Int? {
+        if request.headers.holds(etag: etag(job)) { return job.revision }
         guard var text = request.headers["If-None-Match"]?[...] else { return nil }
         if text.hasPrefix("W/") { text = text.dropFirst(2) }
         guard text.hasPrefix("\"r"), text.hasSuffix("\"") else { return nil }

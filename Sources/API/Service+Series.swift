@@ -174,6 +174,9 @@ extension Service {
         let tail = try query.integer("tail", in: 1...100_000) ?? 200
         let attempt =
             try query.integer("attempt", in: 1...Int.max) ?? max(1, job.attempt)
+        guard attempt <= max(1, job.attempt) else {
+            throw Problem.notFound("attempt", "\(attempt)")
+        }
         let path = store.runDirectory(of: job.id).logPath(attempt: attempt)
         return .now(
             HTTPResponse(

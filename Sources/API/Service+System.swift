@@ -48,6 +48,13 @@ extension Service {
                     "pipelineSteps": .int(PipelineRequest.stepLimit),
                     "waitSeconds": 300, "pageElements": 500,
                     "requestsPerSecond": .int(access.requestsPerSecond),
+                    "headBytes": .int(limits.http.head), "headFields": .int(limits.http.fields),
+                    "targetBytes": .int(limits.http.target),
+                    "jsonDepth": .int(JSONValue.depthLimit),
+                    "connections": .int(limits.http.connections),
+                    "connectionsPerAddress": .int(limits.http.connectionsPerPeer),
+                    "streamBacklogBytes": .int(limits.http.streamBacklog),
+                    "labels": 64, "nameCharacters": 200,
                 ],
             ])
         )

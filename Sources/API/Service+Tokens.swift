@@ -61,6 +61,7 @@ extension Service {
     @Sendable func removeToken(_ request: HTTPRequest) throws -> HTTPReply {
         _ = try Query(request, allowed: [])
         let id = request.parameters["id"] ?? ""
+        try requireMatch(request, etag: nil)
         guard try store.removeToken(id) else { throw Problem.notFound("token", id) }
         log(.info, "token removed", ["request": request.id, "token": id])
         return .now(HTTPResponse(status: 204))

@@ -75,6 +75,7 @@ extension Service {
 
     @Sendable func deleteUpload(_ request: HTTPRequest) throws -> HTTPReply {
         _ = try Query(request, allowed: [])
+        try requireMatch(request, etag: nil)
         let id = request.parameters["id"] ?? ""
         guard try store.deleteUpload(id) else { throw Problem.notFound("upload", id) }
         log(.info, "upload deleted", ["request": request.id, "upload": id])

@@ -140,6 +140,21 @@ extension Service {
         return job
     }
 
+    /// Refuses what If-Match asks of something that has the tag `etag`, or none.
+    func requireMatch(_ request: HTTPRequest, etag: String?) throws {
+        let asked = request.headers.values(of: "If-Match").joined(separator: ",")
+        guard !asked.isEmpty, asked != "*" else { return }
+        let tags = asked.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        guard let etag, tags.contains(etag) else {
+            throw Problem(
+                412,
+                "revision",
+                "It is not what If-Match names",
+                etag.map { "its tag is \($0)" } ?? "it has no tag; only * would do",
+            )
+        }
+    }
+
     func requireEmpty(_ request: HTTPRequest) throws {
         guard try request.body.isEmpty || body(request) == [:] else {
             throw Violations([

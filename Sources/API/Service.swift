@@ -2,7 +2,7 @@
 
 internal import Configs
 internal import Foundation
-internal import HTTP
+package import HTTP
 internal import JobStore
 internal import Jobs
 package import Scheduling
@@ -16,6 +16,8 @@ package final class Service: Sendable {
         package var uploadBytes = 64 << 30
         package var queuedJobs = 1000
         package var heartbeatSeconds = 15.0
+        /// Those of the server it runs in, as `/system` shows them.
+        package var http = HTTPServer.Limits()
 
         package init() {}
     }

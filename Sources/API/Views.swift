@@ -25,11 +25,14 @@ extension Job {
 
     /// Every member that the whole job may have.
     static let fieldNames = [
-        "attempts", "best", "cores", "createdAt", "desiredState", "device", "endedAt", "error", "forkOf",
-        "id", "inputs", "kind", "labels", "lastSeq", "latestMetrics", "limits", "links", "name", "notBefore",
+        "attempts", "best", "cores", "createdAt", "desiredState", "device", "endedAt", "error",
+        "forkOf",
+        "id", "inputs", "kind", "labels", "lastSeq", "latestMetrics", "limits", "links", "name",
+        "notBefore",
         "outputs", "phase", "pipelineId", "placement", "priority", "progress", "retention",
         "revision",
-        "runningSeconds", "seed", "spec", "specDigest", "startedAt", "state", "step", "submittedSpec", "terminal",
+        "runningSeconds", "seed", "spec", "specDigest", "startedAt", "state", "step",
+        "submittedSpec", "terminal",
         "waitingFor",
     ]
 
@@ -79,7 +82,9 @@ extension Job {
             "self": .string(own), "checkpoints": .string("/v1/checkpoints?job=\(id)"),
             "bundle": .string("\(own)/bundle.tar"),
         ]
-        for part in ["events", "files", "logs", "metrics"] { links[part] = .string("\(own)/\(part)") }
+        for part in ["events", "files", "logs", "metrics"] {
+            links[part] = .string("\(own)/\(part)")
+        }
         if kind == .searchEvolution {
             for part in ["candidates", "generations", "pareto"] {
                 links[part] = .string("\(own)/\(part)")

@@ -15,6 +15,9 @@ extension HTTPServer {
         package var tls: TLS?
         /// Listens there too. It is not encrypted: its mode says who may come.
         package var unixSocket: UnixSocket?
+        /// The addresses of proxies. Of what comes from there the last address in `X-Forwarded-For` that is none of them
+        /// counts as the peer, and they may have as many connections as there are.
+        package var trustedProxies: Set<String> = []
         package var limits = Limits()
         package var deadlines = Deadlines()
         /// How many handlers run at once, each on a serial queue.

@@ -108,7 +108,7 @@ extension Connection {
         guard let current, service.log.isKept else { return }
         let entry = HTTPServer.AccessEntry(
             requestID: current.asked.id,
-            peer: peer,
+            peer: current.head.map(client) ?? peer,
             method: current.asked.method,
             target: current.head?.target.raw ?? "",
             route: current.route?.pattern,

@@ -370,8 +370,19 @@ final class Connection {
             body: body,
             upload: upload,
             id: current.asked.id,
-            peer: peer,
+            peer: client(head),
         )
+    }
+
+    /// Who sent a request, through how many trusted proxies it may have come.
+    func client(_ head: RequestHead) -> String {
+        let proxies = service.configuration.trustedProxies
+        guard proxies.contains(peer) else { return peer }
+        let passed = head.headers.values(of: "X-Forwarded-For").flatMap(\.listMembers)
+        guard let last = passed.last(where: { !proxies.contains(String($0)) }),
+            Listener.isAddress(String(last))
+        else { return peer }
+        return String(last)
     }
 
     // MARK: Details

@@ -139,6 +139,12 @@ final class Listener {
         }
     }
 
+    /// Whether this is the text of an IPv4 or IPv6 address.
+    static func isAddress(_ text: String) -> Bool {
+        var address = in6_addr()
+        return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1
+    }
+
     private static func text(_ address: sockaddr_in6) -> String {
         var address = address.sin6_addr
         return text(AF_INET6, &address)

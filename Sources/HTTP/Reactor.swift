@@ -91,7 +91,8 @@ final class Reactor {
             guard connections.count < limits.connections else { return setListening(false) }
             switch listener.accept() {
             case .connection(let socket, let peer):
-                guard perPeer[peer, default: 0] < limits.connectionsPerPeer else {
+                let isProxy = service.configuration.trustedProxies.contains(peer)
+                guard isProxy || perPeer[peer, default: 0] < limits.connectionsPerPeer else {
                     let detail = "\(peer) has \(limits.connectionsPerPeer) connections open"
                     turnAway(socket, of: listener, detail)
                     continue

@@ -134,7 +134,9 @@ extension JobStore {
             )
         case EventType.front:
             guard let space = job.searchSpace, let front = data["front"]?.array else { return }
-            data["front"] = .array(try front.map { try keep(member: $0, space, of: job, at: event.ts, db) })
+            data["front"] = .array(
+                try front.map { try keep(member: $0, space, of: job, at: event.ts, db) }
+            )
             event.data = .object(data)
         default:
             break

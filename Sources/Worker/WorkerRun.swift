@@ -12,7 +12,7 @@ struct Superseded: Error {}
 
 /// Everything a pipeline asks of its process, over one epoch of a run directory.
 ///
-/// Sendable: `lock` guards `failure` and the journal; the rest is set in `init`.
+/// Sendable: `lock` guards `failure`, `printing` and the journal; the rest is set in `init`.
 final class WorkerRun: RunContext, @unchecked Sendable {
     let seed: UInt64
     let cores: [Int]
@@ -25,6 +25,7 @@ final class WorkerRun: RunContext, @unchecked Sendable {
     private let lock = NSLock()
     /// The first event that could not be written; the next commit reports it.
     private var failure: (any Error)?
+    private var printing = WorkerLog()
 
     init(_ job: JobFile, _ epoch: Epoch) throws {
         seed = UInt64(bitPattern: Int64(job.seed))
@@ -49,10 +50,11 @@ final class WorkerRun: RunContext, @unchecked Sendable {
     var stopRequested: Bool { StopSignal.wasReceived || failedEvent != nil }
 
     func emit(_ type: String, _ data: JSONValue) {
-        do {
-            try events.append(NewEvent(type, data.object ?? [:]))
-        } catch {
-            lock.withLock { failure = failure ?? error }
+        let event = NewEvent(type, data.object ?? [:])
+        do { try events.append(event) } catch { lock.withLock { failure = failure ?? error } }
+        // The log is for people: where it cannot be written, the work goes on.
+        if let line = lock.withLock({ printing.line(event) }) {
+            try? FileHandle.standardOutput.write(contentsOf: Data(line.utf8))
         }
     }
 

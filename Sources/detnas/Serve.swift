@@ -38,6 +38,21 @@ struct Serve: ParsableCommand {
     var requestsPerSecond = 100
 
     @Option(
+        name: .customLong("trusted-proxy"),
+        help: """
+            The address of a reverse proxy, whose X-Forwarded-For says who is calling; may be repeated. Nobody else must be \
+            able to send from it.
+            """,
+    )
+    var trustedProxies: [String] = []
+
+    @Option(help: "The most connections at once; further ones wait (default: 1024).")
+    var connections = 1024
+
+    @Option(help: "The most connections of one address at once; trusted proxies have no limit.")
+    var connectionsPerAddress = 64
+
+    @Option(
         name: .customLong("name"),
         help:
             "A name that requests may call this server by; may be repeated (default: loopback names; any with a token).",
@@ -105,7 +120,8 @@ struct Serve: ParsableCommand {
         }
         for (name, value) in [
             ("--requests-per-second", requestsPerSecond), ("--keep-checkpoints", keepCheckpoints),
-            ("--keep-events", keepEvents),
+            ("--keep-events", keepEvents), ("--connections", connections),
+            ("--connections-per-address", connectionsPerAddress),
         ] {
             if let value, value < 1 || value > 1_000_000 {
                 throw ValidationError("\(name) is \(value); allowed: 1 to 1000000")
@@ -156,6 +172,7 @@ struct Serve: ParsableCommand {
                     requestsPerSecond: requestsPerSecond,
                     isEncrypted: tls != nil,
                 ),
+                limits: limits,
                 log: log,
             )
             let server = HTTPServer(configuration: configuration(service), routes: service.routes)
@@ -179,7 +196,7 @@ struct Serve: ParsableCommand {
             reload.cancel()
             manager?.tell("STOPPING=1\nSTATUS=workers write their checkpoints")
             log(.info, "stopping")
-            server.drain(timeout: 10)
+            server.drain(timeout: 30)
             scheduler.stop()
         } catch {
             // Workers that were met again go on without this server.
@@ -201,9 +218,18 @@ struct Serve: ParsableCommand {
         return settings
     }
 
+    private var limits: Service.Limits {
+        var limits = Service.Limits()
+        limits.http.connections = connections
+        limits.http.connectionsPerPeer = connectionsPerAddress
+        return limits
+    }
+
     private func configuration(_ service: Service) -> HTTPServer.Configuration {
         var configuration = HTTPServer.Configuration(host: host, port: port)
         configuration.tls = tls
+        configuration.limits = limits.http
+        configuration.trustedProxies = Set(trustedProxies)
         configuration.asksWhoIsCalling = needsToken
         if !names.isEmpty {
             configuration.hostNames?.formUnion(names)
@@ -255,7 +281,9 @@ struct Serve: ParsableCommand {
         let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: queue)
         let hasCertificate = tls != nil
         source.setEventHandler { @Sendable in
-            guard hasCertificate else { return log(.info, "SIGHUP: there is no certificate to read again") }
+            guard hasCertificate else {
+                return log(.info, "SIGHUP: there is no certificate to read again")
+            }
             do {
                 try server.reloadCertificate()
                 log(.info, "certificate read again")

@@ -25,7 +25,9 @@ import Testing
 
     @Test func `best and latest lead to the checkpoint itself, by its id`() throws {
         let bench = try ServerBench()
-        let job = try bench.run(measured)["id"]?.string ?? ""
+        let made = try bench.run(measured)
+        #expect(made["best"] == ["metric": "top1", "value": 0.9, "step": 6])
+        let job = made["id"]?.string ?? ""
         let ids = try checkpoints(bench, of: job)
         let place = "/v1/jobs/\(job)/checkpoints"
         for (name, id, step) in [("best", ids["b"], 8), ("latest", ids["final"], 10)] {
@@ -42,7 +44,10 @@ import Testing
         #expect(best["metric"] == "top1" && best["value"] == 0.7)
 
         // Of those that are there.
-        #expect(try bench.client.send("DELETE", "/v1/checkpoints/\(ids["b"] ?? "")").status == 204)
+        let b = "/v1/checkpoints/\(ids["b"] ?? "")"
+        let other = try bench.client.send("DELETE", b, ["If-Match": "\"nope\""])
+        #expect(try other.status == 412 && other.json["code"] == "revision")
+        #expect(try bench.client.send("DELETE", b).status == 204)
         #expect(try bench.client.get(place + "/best").json["step"] == 10)
         let folder = "\(bench.service.folder)/runs/\(job)/epoch-1/checkpoints"
         try FileManager.default.removeItem(atPath: folder + "/final.safetensors")

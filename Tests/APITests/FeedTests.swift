@@ -46,6 +46,21 @@ import Testing
         #expect(left.allSatisfy { $0["job"]?.string != first } && !left.isEmpty)
     }
 
+    @Test func `a stream is what Accept likes best`() throws {
+        let bench = try ServerBench()
+        let id = try #require(try bench.run("result")["id"]?.string)
+        for (accept, type) in [
+            ("application/json, text/event-stream;q=0.1", "application/json"),
+            ("text/event-stream;q=0.2, application/x-ndjson; q=0.9", "application/x-ndjson"),
+            ("TEXT/EVENT-STREAM, application/json", "text/event-stream"),
+            ("text/event-stream;q=0, */*", "application/json"), ("*/*", "application/json"),
+            ("text/event-streams", "application/json"),
+        ] {
+            let answer = try bench.client.get("/v1/jobs/\(id)/events", ["Accept": accept])
+            #expect(answer.headers["content-type"] == type, "\(accept)")
+        }
+    }
+
     @Test func `the feed waits for news, and a stream of it outlives the end of a job`() throws {
         let bench = try ServerBench()
         let first = try bench.submit("until_told; result")

@@ -66,14 +66,37 @@ import Testing
         #expect(abs((rows[0]["hypervolume"]?.double ?? 0) - 0.1) < 1e-12)
     }
 
+    @Test func `a front's members are architectures, also those that its search did not end with`()
+        throws
+    {
+        let bench = try ServerBench()
+        let space = try #require(SearchSpace.named["detnas-mini"])
+        let genome = space.positions.map { _ in "0" }.joined(separator: ",")
+        let made = try bench.run(
+            #"event candidate.evaluated '{"index":0,"generation":0,"genome":"\#(genome)","params":77,"map":0.2,"macs":50}'"#
+                + "\n"
+                + #"event pareto.changed '{"generation":0,"front":[{"genome":"\#(genome)","macs":50,"score":0.2},{"genome":"x"}]}'"#
+                + "\nresult"
+        )
+        let id = try #require(made["id"]?.string)
+        let hash = Architecture.hash(space, try Genome(parsing: genome, in: space))
+        let front = try bench.client.json("/v1/jobs/\(id)/pareto?x=macs&y=map")
+        #expect(front["data"]?[0]?["architecture"]?.string == hash)
+        let events = try bench.client.json("/v1/jobs/\(id)/events?types=pareto.changed")
+        let members = events["data"]?[0]?["data"]?["front"]
+        #expect(members?[0]?["architecture"]?.string == hash && members?[1] == ["genome": "x"])
+        let found = try bench.client.json("/v1/architectures/\(hash)")
+        #expect(found["genome"]?.string == genome && found["params"] == 77)
+    }
+
     @Test func `a log is its last lines`() throws {
         let bench = try ServerBench()
         let made = try bench.run("for n in 1 2 3 4 5; do echo line $n; done; result")
         let id = try #require(made["id"]?.string)
         let log = try bench.client.get("/v1/jobs/\(id)/logs?tail=2")
         #expect(log.text == "line 4\nline 5\n")
+        #expect(try bench.client.get("/v1/jobs/\(id)/logs?attempt=2").status == 404)
         #expect(log.headers["content-type"] == "text/plain; charset=utf-8")
-        #expect(try bench.client.get("/v1/jobs/\(id)/logs?attempt=9").text.isEmpty)
         #expect(try bench.client.get("/v1/jobs/\(id)/logs?tail=5").text.hasPrefix("line 1\n"))
 
         // Longer than what is read at once, and without an end.

@@ -187,6 +187,13 @@ extension ServerBench {
         let second = try patch(["labels": ["x": .null], "limits": ["maxSeconds": 900]])
         #expect(try second.json["labels"] == ["team": "a"] && second.json["priority"] == 7)
         #expect(try second.json["limits"] == ["maxSeconds": 900, "maxAttempts": 3])
+        let tag = second.headers["etag"] ?? ""
+        for (known, status) in [
+            ("\(tag)", 304), ("\"r1\", W/\(tag)", 304), ("*", 304), ("\"r1\"", 200),
+        ] {
+            let answer = try bench.client.get("/v1/jobs/\(id)", ["If-None-Match": known])
+            #expect(answer.status == status, "\(known)")
+        }
         let stale = try patch(["priority": 1], ["If-Match": first.headers["etag"] ?? ""])
         #expect(try stale.status == 412 && stale.json["code"] == "revision")
         let fresh = try patch(["name": .null], ["If-Match": second.headers["etag"] ?? ""])

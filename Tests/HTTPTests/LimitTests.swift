@@ -20,6 +20,35 @@ extension OverASocket {
             #expect(try server.connect().get("/hello").status == 200)
         }
 
+        @Test func `a trusted proxy says who is calling, and nobody else can`() throws {
+            let server = try TestServer {
+                $0.trustedProxies = ["127.0.0.1", "10.0.0.9"]
+                $0.limits.connectionsPerPeer = 1
+            }
+            func peer(_ forwarded: String, _ server: TestServer) throws -> String? {
+                let count = server.log.wait(for: 0).count
+                let client = try server.connect()
+                try client.send(
+                    "GET /hello HTTP/1.1\r\nHost: localhost\r\n\(forwarded)\r\n"
+                )
+                #expect(try client.readResponse().status == 200)
+                return server.log.wait(for: count + 1).last?.peer
+            }
+            for (forwarded, expected) in [
+                ("X-Forwarded-For: 192.0.2.7\r\n", "192.0.2.7"),
+                ("X-Forwarded-For: 1.1.1.1, 192.0.2.7, 10.0.0.9\r\n", "192.0.2.7"),
+                ("X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 2001:db8::1\r\n", "2001:db8::1"),
+                ("X-Forwarded-For: unix\r\n", "127.0.0.1"), ("", "127.0.0.1"),
+            ] {
+                #expect(try peer(forwarded, server) == expected, "\(forwarded)")
+            }
+            let open = try (0..<3).map { _ in try server.connect() }
+            for client in open { #expect(try client.get("/hello").status == 200) }
+
+            let plain = try TestServer()
+            #expect(try peer("X-Forwarded-For: 192.0.2.7\r\n", plain) == "127.0.0.1")
+        }
+
         @Test func `past all connections one waits, and is served when another leaves`() throws {
             let server = try TestServer { $0.limits.connections = 3 }
             var clients = try (0..<3).map { _ in try server.connect() }

@@ -59,10 +59,10 @@ extension Service {
                 "estimatedStartAt": entry.start.map(JSONValue.time) ?? .null,
             ]
         }
-        let isShort = scheduler.room()?.isShort == true
-        return .now(
-            json(["data": .array(rows), "waitingFor": isShort ? ["disk"] : []])
-        )
+        var waitingFor: [JSONValue] = []
+        if scheduler.room()?.isShort == true { waitingFor.append("disk") }
+        if scheduler.workers().allSatisfy(\.isDrained) { waitingFor.append("workers") }
+        return .now(json(["data": .array(rows), "waitingFor": .array(waitingFor)]))
     }
 
     /// For Prometheus. No job is a label: what is told of single jobs is in the API.
@@ -131,6 +131,12 @@ extension Service {
             .gauge,
             "Streams and long polls that wait for news.",
             [([:], Double(store.changes.count))],
+        )
+        page.add(
+            "detnas_last_checkpoint_timestamp_seconds",
+            .gauge,
+            "When the last checkpoint was written by a job of the kind.",
+            store.tally.lastCheckpoints.map { (["kind": $0.key], $0.value) },
         )
         page.add(store.tally)
         page.addProcess(since: startedAt)

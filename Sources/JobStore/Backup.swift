@@ -169,7 +169,7 @@ package enum Backup {
     }
 
     private static func makeEmpty(_ folder: String) throws {
-        try Files.makeFolder(folder)
+        try Files.makeFolder(folder, mode: 0o700)
         guard try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty else {
             throw BackupError.notEmpty(folder: folder)
         }

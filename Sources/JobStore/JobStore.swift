@@ -78,6 +78,8 @@ package final class JobStore: Sendable {
     /// - Throws: `StoreError`: `inUse` when another server has it open, others when it cannot be used.
     package init(folder: String) throws {
         self.folder = folder
+        // It holds digests of tokens and everybody's specs; whoever makes the folder beforehand may let others in.
+        try Files.makeFolder(folder, mode: 0o700)
         try Files.makeFolder(folder + "/uploads")
         lock = try JobStore.takeLock(folder)
         do {

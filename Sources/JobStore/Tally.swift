@@ -49,6 +49,8 @@ package final class Tally: Sendable {
         var requests: [Request: Int] = [:]
         /// By route.
         var durations: [String: Histogram] = [:]
+        /// By the kind of job, seconds since 1970.
+        var checkpoints: [String: Double] = [:]
     }
 
     private let state = Mutex(State())
@@ -85,6 +87,9 @@ package final class Tally: Sendable {
             state.durations[request.route, default: Histogram()].add(seconds)
         }
     }
+
+    /// When the last checkpoint was written, seconds since 1970, by the kind of its job.
+    package var lastCheckpoints: [String: Double] { state.withLock(\.checkpoints) }
 
     package var counters: [Key: Int] {
         let (counters, requests) = state.withLock { ($0.counters, $0.requests) }
@@ -129,6 +134,8 @@ package final class Tally: Sendable {
             measure("detnas_job_duration_seconds", kind, seconds: job.runSeconds)
         case EventType.checkpoint:
             count("detnas_checkpoint_writes_total")
+            let date = Timestamp.date(event.ts) ?? Date()
+            state.withLock { $0.checkpoints[job.kind.rawValue] = date.timeIntervalSince1970 }
         case EventType.candidate:
             count("detnas_candidates_evaluated_total")
             if let seconds = event.data["seconds"]?.double {

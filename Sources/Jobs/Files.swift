@@ -45,11 +45,11 @@ package enum Files {
     }
 
     /// Makes `path` and the folders above it.
-    package static func makeFolder(_ path: String) throws(FileError) {
-        guard mkdir(path, 0o755) != 0, errno != EEXIST else { return }
+    package static func makeFolder(_ path: String, mode: mode_t = 0o755) throws(FileError) {
+        guard mkdir(path, mode) != 0, errno != EEXIST else { return }
         guard errno == ENOENT, path != "/", !path.isEmpty else { throw FileError("make", path) }
         try makeFolder((path as NSString).deletingLastPathComponent)
-        guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw FileError("make", path) }
+        guard mkdir(path, mode) == 0 || errno == EEXIST else { throw FileError("make", path) }
     }
 
     /// Makes a folder's entries (new names, renames) survive a power cut.

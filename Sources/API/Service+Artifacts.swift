@@ -79,6 +79,7 @@ extension Service {
         var view = found.summary
         if let architecture = found.architecture {
             view["architecture"] = try JSON.value(architecture)
+            view["layers"] = architecture.layers
         }
         return .now(json(.object(view)))
     }
@@ -102,7 +103,7 @@ extension Service {
             ("Content-Disposition", "attachment; filename=\"\(found.hash).json\""),
             ("Repr-Digest", "sha-256=:\(base64(hex: digest.hex)):"),
         ])
-        if request.headers["If-None-Match"]?.contains(etag) == true {
+        if request.headers.holds(etag: etag) {
             return .now(HTTPResponse(status: 304, headers: fields))
         }
         return .now(HTTPResponse(status: 200, headers: fields, body: .bytes(content)))

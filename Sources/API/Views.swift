@@ -252,3 +252,25 @@ extension SearchSpace {
 extension JSONValue {
     static func time(_ date: Date) -> JSONValue { .string(Timestamp.text(date)) }
 }
+
+extension Architecture {
+    /// What the stem and each block cost at the stated resolution; together `cost.macs` and `cost.params`.
+    var layers: JSONValue {
+        let macs = space.costTable(height: cost.height, width: cost.width)
+        let params = space.costTable(.params, height: cost.height, width: cost.width)
+        let stem: JSONValue = [
+            "name": "stem", "macs": .int(macs.constant), "params": .int(params.constant),
+        ]
+        let rows = genome.letters.enumerated().map { position, letter -> JSONValue in
+            let block = blocks[position]
+            return [
+                "name": .string("stage\(block.stage).\(block.index)"),
+                "operation": .string(block.operation.rawValue), "inputs": .int(block.inputs),
+                "outputs": .int(block.outputs), "stride": .int(block.stride),
+                "macs": .int(macs.rows[position][Int(letter)]),
+                "params": .int(params.rows[position][Int(letter)]),
+            ]
+        }
+        return .array([stem] + rows)
+    }
+}

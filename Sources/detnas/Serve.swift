@@ -63,7 +63,10 @@ struct Serve: ParsableCommand {
     var port: UInt16 = 8080
 
     @Option(
-        help: "Listen on a Unix socket at this path too, without TLS; its owner alone may come."
+        help: """
+            Listen on a Unix socket at this path too, without TLS; its owner alone may come, and is not asked for a token \
+            (default: detnas.sock in the data directory; none: on no socket).
+            """
     )
     var unix: String?
 
@@ -154,7 +157,7 @@ struct Serve: ParsableCommand {
         let log = ServiceLog.standardError
         let store = try JobStore(folder: URL(filePath: data).standardizedFileURL.path)
         let scheduler = Scheduler(store: store, settings: settings(roots), log: log)
-        if needsToken, unix == nil, try store.tokens().isEmpty {
+        if needsToken, socket == nil, try store.tokens().isEmpty {
             throw ValidationError(
                 "there is no token yet, and nobody could make one: start with --unix PATH too, or once on a"
                     + " loopback address, and make one with detnas token add"
@@ -236,9 +239,16 @@ struct Serve: ParsableCommand {
         } else if needsToken {
             configuration.hostNames = nil
         }
-        configuration.unixSocket = unix.map { HTTPServer.UnixSocket(path: $0) }
+        configuration.unixSocket = socket.map { HTTPServer.UnixSocket(path: $0) }
         configuration.accessLog = { service.answered($0) }
         return configuration
+    }
+
+    /// The path of the Unix socket; nil where none is wanted, or the data directory's path leaves no room for one.
+    private var socket: String? {
+        if let unix { return unix == "none" ? nil : unix }
+        let path = data + "/detnas.sock"
+        return path.utf8.count <= 107 ? path : nil
     }
 
     private var isLoopback: Bool {
@@ -267,7 +277,7 @@ struct Serve: ParsableCommand {
 
     /// Where the server listens, in words.
     private func place(_ port: UInt16) -> String {
-        "\(tls == nil ? "http" : "https")://\(host):\(port)" + (unix.map { " and \($0)" } ?? "")
+        "\(tls == nil ? "http" : "https")://\(host):\(port)" + (socket.map { " and \($0)" } ?? "")
     }
 
     /// Reads the certificate again at each SIGHUP, until it is cancelled. Without one the signal changes nothing: a

@@ -93,6 +93,12 @@ import Testing
         let detail = try bench.client.json(place)
         #expect(api.faults(detail, api.schema("ArchitectureDetail")) == [])
         #expect(detail["architecture"]?["blocks"]?.array?.count == 12)
+        let layers = try #require(detail["layers"]?.array)
+        #expect(layers.count == 13 && layers[0]["name"] == "stem")
+        for cost in ["macs", "params"] {
+            let sum = layers.compactMap { $0[cost]?.int }.reduce(0, +)
+            #expect(sum == detail["architecture"]?["cost"]?[cost]?.int)
+        }
         let file = try bench.client.get(place + "/content")
         #expect(try JSONDecoder().decode(Architecture.self, from: file.body) == architecture)
         #expect(file.headers["content-disposition"]?.contains("\(architecture.hash).json") == true)

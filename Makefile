@@ -2,7 +2,7 @@
 #
 #   make demo      the whole method on pictures made here, with a table at the end
 #   make test      every test
-#   make fuzz      schemathesis with more than 5,000 cases against the daemon with a fake worker
+#   make fuzz      schemathesis with more than 5,000 cases against the daemon with a fake worker; libFuzzer on its parser
 #   make kills     200 kills of daemon and workers
 #   make streams   500 subscribers over restarts; 2 GiB downloaded through 20 cuts
 #   make soak      random traffic for MINUTES
@@ -42,6 +42,7 @@ fake-daemon: setup
 
 fuzz: fake-daemon
 	Tests/service/fuzz.py --examples 100
+	Tests/service/fuzz_parser 120
 
 kills: fake-daemon
 	Tests/service/kills.py --rounds 4

@@ -51,7 +51,7 @@ extension Job {
         view["spec"] = spec
         view["specDigest"] = .string("sha-256:" + SHA256.digest(Array(spec.canonical.utf8)).hex)
         view["submittedSpec"] = submittedSpec
-        view["inputs"] = inputs?.view
+        view["inputs"] = inputs.flatMap(\.view)
         view["best"] = best.map {
             ["metric": .string($0.metric), "value": .double($0.value), "step": .int($0.step)]
         }
@@ -95,15 +95,15 @@ extension Job {
 }
 
 extension JobInputs {
-    /// Without paths.
-    var view: JSONValue {
+    /// Without paths; nil where there are none.
+    var view: JSONValue? {
         var view: [String: JSONValue] = [:]
         view["checkpoint"] = checkpoint.map {
             ["sha256": .string($0.sha256), "kind": .string($0.kind)]
         }
         let all = architectures ?? architecture.map { [$0] }
         view["architectures"] = all.map { .array($0.map { .string($0.genome) }) }
-        return .object(view)
+        return view.isEmpty ? nil : .object(view)
     }
 }
 

@@ -53,6 +53,8 @@ final class Daemon {
         url = String(try #require(line.firstMatch(of: /http:\/\/[0-9.:]+/)).output)
     }
 
+    func send(_ signal: Int32) { Foundation.kill(process.processIdentifier, signal) }
+
     func kill() {
         Foundation.kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
@@ -74,6 +76,13 @@ final class Daemon {
     }
 
     func get(_ path: String, _ options: [String] = []) throws -> [String: Any] {
+        try #require(
+            try JSONSerialization.jsonObject(with: curl(path, options)) as? [String: Any]
+        )
+    }
+
+    /// What curl prints of an answer.
+    func curl(_ path: String, _ options: [String] = []) throws -> Data {
         let curl = Process()
         curl.executableURL = URL(filePath: "/usr/bin/curl")
         curl.arguments = ["-sS"] + options + [url + path]
@@ -82,7 +91,7 @@ final class Daemon {
         try curl.run()
         let data = output.fileHandleForReading.readDataToEndOfFile()
         curl.waitUntilExit()
-        return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+        return data
     }
 
     func submit(_ job: String) throws -> String {
@@ -187,6 +196,21 @@ struct DaemonTests {
             let end = try daemon.finished(harried)
             #expect(end["state"] as? String == "succeeded", "\(end)")
             #expect(try daemon.finalDigest(of: harried) == daemon.finalDigest(of: calm))
+        }
+    }
+
+    @Test func `a hangup ends nothing, and the log tells of the job's steps`() throws {
+        try withDaemon { daemon in
+            let id = try daemon.submit(Self.job(steps: 40))
+            daemon.send(SIGHUP)
+            let end = try daemon.get(
+                "/v1/jobs/\(id)?wait=300s&until=terminal",
+                ["--unix-socket", daemon.folder.path + "/detnas.sock"],
+            )
+            #expect(end["state"] as? String == "succeeded")
+            #expect((end["attempts"] as? [Any])?.count == 1)
+            let log = String(decoding: try daemon.curl("/v1/jobs/\(id)/logs"), as: UTF8.self)
+            #expect(log.contains(" metric ") && log.contains(" checkpoint.created "), "\(log)")
         }
     }
 

@@ -118,7 +118,7 @@ let package = Package(
             ["COpenAPI", "Configs", "HTTP", "JobStore", "Jobs", "Scheduling", "SearchSpaces"],
         ),
 
-        library("Client", ["Configs", "SearchSpaces"]),
+        library("Client", ["COpenSSL", "Configs", "SearchSpaces"]),
 
         // Where the two meet
         library("Worker", ["CLinux", "Configs", "Jobs", "Pipelines", "SearchSpaces", "Torch"]),
@@ -195,7 +195,7 @@ let package = Package(
         tests("JobStore", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("Scheduling", [.product(name: "GRDB", package: "GRDB.swift")]),
         tests("HTTP", ["COpenSSL", "CZlib"]),
-        tests("Client", ["Configs", "HTTP", "SearchSpaces"]),
+        tests("Client", ["COpenSSL", "Configs", "HTTP", "SearchSpaces"]),
         tests(
             "API",
             [
@@ -206,7 +206,7 @@ let package = Package(
         tests("Worker", ["Configs", "Jobs", "Pipelines", "SearchSpaces"]),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["detnas", "SearchSpaces", "TestSupport"],
+            dependencies: ["detnas", "fake-daemon", "SearchSpaces", "TestSupport"],
             swiftSettings: swift,
         ),
     ],

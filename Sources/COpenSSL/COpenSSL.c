@@ -3,13 +3,15 @@
 #endif
 #include "COpenSSL.h"
 
+#include "explain.h"
+
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-static void explain(char *reason) {
+void copenssl_explain(char *reason) {
     // The oldest error is the cause, later ones say who met it.
     unsigned long error = ERR_get_error();
     const char *text = error == 0 ? "unknown reason"
@@ -76,7 +78,7 @@ SSL_CTX *copenssl_server(const char *certificate, const char *key, const char *a
     if (authorities != NULL && !require_client(context, authorities)) goto failed;
     return context;
 failed:
-    explain(reason);
+    copenssl_explain(reason);
     SSL_CTX_free(context);
     return NULL;
 }
@@ -96,7 +98,7 @@ int copenssl_validity(const char *certificate, int64_t *from, int64_t *until, ch
     if (file != NULL) found = PEM_read_bio_X509(file, NULL, no_passphrase, NULL);
     if (found != NULL)
         known = seconds(X509_get0_notBefore(found), from) && seconds(X509_get0_notAfter(found), until);
-    if (!known) explain(reason);
+    if (!known) copenssl_explain(reason);
     X509_free(found);
     BIO_free(file);
     return known;

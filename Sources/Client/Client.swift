@@ -3,32 +3,17 @@
 package import Configs
 package import Foundation
 
-/// What a daemon answered that is no success.
-package struct ServerProblem: Error, CustomStringConvertible {
-    package let status: Int
-    package let body: JSONValue
-
-    /// The problem's words, and a line for each violation.
-    package var description: String {
-        let title = body["title"]?.string ?? "the server answered \(status)"
-        var lines = [body["detail"]?.string.map { "\(title): \($0)" } ?? title]
-        for fault in body["errors"]?.array ?? [] {
-            var line = "  \(fault["pointer"]?.string ?? ""): \(fault["detail"]?.string ?? "")"
-            if let allowed = fault["allowed"]?.string { line += "; allowed: \(allowed)" }
-            lines.append(line)
-        }
-        return lines.joined(separator: "\n")
-    }
-}
-
 package struct Client: Sendable {
     package let address: ServerAddress
     /// Sent with every request.
     private let token: String?
+    /// A PEM file with whom alone to trust; nil: whom this machine trusts.
+    let authorities: String?
 
-    package init(_ address: ServerAddress, token: String? = nil) {
+    package init(_ address: ServerAddress, token: String? = nil, authorities: String? = nil) {
         self.address = address
         self.token = token
+        self.authorities = authorities
     }
 
     /// The JSON that a request is answered with; null where there is none.
@@ -36,23 +21,33 @@ package struct Client: Sendable {
     @discardableResult
     package func send(
         _ method: String,
-        _ target: String,
+        _ target: Target,
         _ body: JSONValue? = nil,
         _ fields: [String: String] = [:],
+        silence: Int? = nil,
     ) throws -> JSONValue {
         var content = Data()
-        try exchange(method, target, body, fields) { _ in
+        try exchange(method, target, body, fields, silence: silence) { _ in
         } take: { part in
             content.append(part)
             return true
         }
-        return content.isEmpty ? .null : try JSONValue(parsing: content)
+        return content.isEmpty ? .null : try value(content)
     }
 
-    package func get(_ target: String) throws -> JSONValue { try send("GET", target) }
+    /// - Throws: `ClientError` where a daemon would not have sent it.
+    func value(_ content: Data) throws(ClientError) -> JSONValue {
+        do {
+            return try JSONValue(parsing: content)
+        } catch {
+            throw ClientError("\(address.name) does not answer in JSON: \(error)", .stranger)
+        }
+    }
+
+    package func get(_ target: Target) throws -> JSONValue { try send("GET", target) }
 
     /// The content as text.
-    package func text(_ target: String) throws -> String {
+    package func text(_ target: Target) throws -> String {
         var content = Data()
         try exchange("GET", target) { _ in
         } take: { part in
@@ -62,10 +57,24 @@ package struct Client: Sendable {
         return String(decoding: content, as: UTF8.self)
     }
 
-    /// Calls `body` with each line of a stream until it ends, or `body` says that it is enough.
-    package func lines(_ target: String, _ body: (String) throws -> Bool) throws {
+    /// How long a stream may be silent, seconds; a daemon sends a sign of life every 15.
+    private static let silence = 60
+
+    /// Calls `body` with each line of a stream until it ends, or `body` says that it is enough; `begun` when there is one.
+    package func lines(
+        _ target: Target,
+        begun: () -> Void = {},
+        _ body: (String) throws -> Bool,
+    ) throws {
         var rest = Data()
-        try exchange("GET", target, nil, ["Accept": "application/x-ndjson"]) { _ in
+        try exchange(
+            "GET",
+            target,
+            nil,
+            ["Accept": "application/x-ndjson"],
+            silence: Client.silence,
+        ) { _ in
+            begun()
         } take: { part in
             rest.append(part)
             while let end = rest.firstIndex(of: 10) {
@@ -77,18 +86,23 @@ package struct Client: Sendable {
         }
     }
 
-    /// One request; `head` sees the head of the answer, `take` its content as it comes, until that says no.
+    /// One request; `silence` is how many seconds the server may say nothing; `head` sees the head of the answer, `take` its content as it comes, until that says no.
     ///
     /// - Throws: `ClientError`; `ServerProblem` for a status from 300 on.
     package func exchange(
         _ method: String,
-        _ target: String,
+        _ target: Target,
         _ body: JSONValue? = nil,
         _ fields: [String: String] = [:],
+        silence: Int? = nil,
         head: (ResponseHead) throws -> Void,
         take: (Data) throws -> Bool,
     ) throws {
-        let connection = try Connection(to: address)
+        let connection = try Connection(
+            to: address,
+            authorities: authorities,
+            silence: silence,
+        )
         let content = body.map { Data($0.canonical.utf8) } ?? Data()
         var fields = fields
         if body != nil || method == "POST" || method == "PATCH" {
@@ -100,10 +114,9 @@ package struct Client: Sendable {
     }
 
     /// What comes before the content of a request.
-    func requestHead(_ method: String, _ target: String, _ fields: [String: String]) -> Data {
-        let host: String =
-            if case .tcp = address { address.name } else { "localhost" }
-        var text = "\(method) \(target) HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n"
+    func requestHead(_ method: String, _ target: Target, _ fields: [String: String]) -> Data {
+        var text = "\(method) \(target.text) HTTP/1.1\r\nHost: \(address.authority)\r\n"
+        text += "Connection: close\r\n"
         if let token { text += "Authorization: Bearer \(token)\r\n" }
         for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
             text += "\(name): \(value)\r\n"
@@ -139,7 +152,7 @@ package struct Client: Sendable {
     private func readHead(_ connection: Connection) throws -> ResponseHead {
         let parts = try connection.line().split(separator: " ")
         guard parts.count >= 2, parts[0].hasPrefix("HTTP/1."), let status = Int(parts[1]) else {
-            throw ClientError("\(address.name) does not answer in HTTP")
+            throw ClientError("\(address.name) does not answer in HTTP", .stranger)
         }
         var fields: [String: String] = [:]
         while true {
@@ -164,7 +177,10 @@ package struct Client: Sendable {
             var left = count
             while left > 0 {
                 guard let part = try connection.some(left) else {
-                    throw ClientError("the answer was cut off: \(left) bytes are missing")
+                    throw ClientError(
+                        "the answer was cut off: \(left) bytes are missing",
+                        .unreachable,
+                    )
                 }
                 left -= part.count
                 if try !take(part) { return false }
@@ -174,7 +190,7 @@ package struct Client: Sendable {
         if head.fields["transfer-encoding"] == "chunked" {
             while true {
                 guard let size = Int(try connection.line(), radix: 16) else {
-                    throw ClientError("a chunk of the answer has no size")
+                    throw ClientError("a chunk of the answer has no size", .stranger)
                 }
                 if size == 0 { return }
                 guard try pass(size) else { return }

@@ -1,52 +1,8 @@
-// One HTTP/1.1 exchange over a socket: what the command line needs to speak to its daemon, over TCP or a Unix socket.
+// One HTTP/1.1 exchange over a socket: what the command line needs to speak to its daemon, over TCP, TLS or a Unix
+// socket.
 
 import Foundation
 import Glibc
-
-/// Why there was no answer.
-package struct ClientError: Error, CustomStringConvertible {
-    package let description: String
-
-    package init(_ description: String) { self.description = description }
-}
-
-/// Where a daemon listens.
-package enum ServerAddress: Equatable, Sendable {
-    case tcp(host: String, port: UInt16)
-    case unix(path: String)
-
-    /// `http://HOST:PORT`, `HOST:PORT`, or `unix:PATH`.
-    package init(_ text: String) throws(ClientError) {
-        if text.hasPrefix("unix:"), text.count > 5 {
-            self = .unix(path: String(text.dropFirst(5)))
-            return
-        }
-        guard !text.hasPrefix("https:") else {
-            throw ClientError(
-                "\(text): this command speaks plain HTTP; use a tunnel or curl for TLS"
-            )
-        }
-        var rest = text.hasPrefix("http://") ? text.dropFirst(7) : text[...]
-        if rest.hasSuffix("/") { rest = rest.dropLast() }
-        let parts = rest.split(separator: ":", omittingEmptySubsequences: false)
-        guard (1...2).contains(parts.count), !parts[0].isEmpty, !rest.contains("/"),
-            let port = parts.count == 2 ? UInt16(parts[1]) : 8080
-        else {
-            throw ClientError(
-                "\(text) is no server; allowed: http://HOST:PORT, HOST:PORT, unix:PATH"
-            )
-        }
-        self = .tcp(host: String(parts[0]), port: port)
-    }
-
-    /// For messages and the Host field.
-    package var name: String {
-        switch self {
-        case .tcp(let host, let port): "\(host):\(port)"
-        case .unix(let path): path
-        }
-    }
-}
 
 /// What came before the content.
 package struct ResponseHead: Sendable {
@@ -59,20 +15,41 @@ package struct ResponseHead: Sendable {
 ///
 /// Not `Sendable`: one thread uses it.
 final class Connection {
-    private let socket: Int32
+    private let socket: Socket
+    private let tls: TLSSession?
     private var buffer = Data()
 
-    init(to address: ServerAddress) throws(ClientError) {
-        socket = try Connection.open(address)
+    /// - Parameters:
+    ///   - authorities: a PEM file with whom alone to trust.
+    ///   - silence: seconds after which a server that sends nothing is given up; nil: never.
+    init(
+        to address: ServerAddress,
+        authorities: String? = nil,
+        silence: Int? = nil,
+    ) throws(ClientError) {
+        socket = Socket(descriptor: try Connection.open(address))
+        socket.set(silence: silence)
+        guard case .tls(let host, _) = address else {
+            tls = nil
+            return
+        }
+        tls = try TLSSession(
+            socket.descriptor,
+            host: host,
+            name: address.name,
+            authorities: authorities,
+        )
     }
 
-    deinit { close(socket) }
-
     func send(_ data: Data) throws(ClientError) {
+        if let tls {
+            if let error = data.withUnsafeBytes({ tls.send($0) }) { throw error }
+            return
+        }
         var rest = data[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes {
-                Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                Glibc.send(socket.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { throw Connection.fault("cannot send") }
             rest = rest.dropFirst(count)
@@ -88,10 +65,13 @@ final class Connection {
                 return String(decoding: line.last == 13 ? line.dropLast() : line, as: UTF8.self)
             }
             guard buffer.count < 1 << 20 else {
-                throw ClientError("a line of the answer has no end")
+                throw ClientError("a line of the answer has no end", .stranger)
             }
             guard try fill() else {
-                throw ClientError("the server closed in the middle of its answer")
+                throw ClientError(
+                    "the server closed in the middle of its answer",
+                    .unreachable,
+                )
             }
         }
     }
@@ -107,18 +87,29 @@ final class Connection {
     private func fill() throws(ClientError) -> Bool {
         var bytes = [UInt8](repeating: 0, count: 1 << 16)
         while true {
-            let count = recv(socket, &bytes, bytes.count, 0)
+            let count = try receive(into: &bytes)
             if count > 0 {
                 buffer = buffer.isEmpty ? Data(bytes[..<count]) : Data(buffer) + bytes[..<count]
                 return true
             }
             if count == 0 { return false }
-            if errno != EINTR { throw Connection.fault("cannot receive") }
+            guard errno != EINTR else { continue }
+            throw errno == EAGAIN
+                ? ClientError("the server was silent for too long", .unreachable)
+                : Connection.fault("cannot receive")
         }
     }
 
+    private func receive(into bytes: inout [UInt8]) throws(ClientError) -> Int {
+        guard let tls else { return recv(socket.descriptor, &bytes, bytes.count, 0) }
+        return try bytes.withUnsafeMutableBytes { tls.receive(into: $0) }.get()
+    }
+
     private static func fault(_ what: String) -> ClientError {
-        ClientError("\(what): \(String(cString: strerror(errno)))")
+        ClientError(
+            "\(what): \(String(cString: strerror(errno)))",
+            errno == EACCES ? .forbidden : .unreachable,
+        )
     }
 
     private static func open(_ address: ServerAddress) throws(ClientError) -> Int32 {
@@ -129,7 +120,7 @@ final class Connection {
             let bytes = Array(path.utf8)
             let room = MemoryLayout.size(ofValue: place.sun_path) - 1
             guard bytes.count <= room else {
-                throw ClientError("\(path): a socket's path has at most \(room) bytes")
+                throw ClientError("\(path): a socket's path has at most \(room) bytes", .usage)
             }
             withUnsafeMutableBytes(of: &place.sun_path) { $0.copyBytes(from: bytes) }
             let socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
@@ -139,27 +130,63 @@ final class Connection {
                 }
             }
             guard result == 0 else {
-                defer { close(socket) }
-                throw fault("no server at \(path)")
+                let error = fault("no server at \(path)")
+                close(socket)
+                throw error
             }
             return socket
-        case .tcp(let host, let port):
+        case .tcp(let host, let port), .tls(let host, let port):
             var hints = addrinfo()
             hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
             var found: UnsafeMutablePointer<addrinfo>?
             let code = getaddrinfo(host, "\(port)", &hints, &found)
             guard code == 0 else {
-                throw ClientError("\(host): \(String(cString: gai_strerror(code)))")
+                throw ClientError(
+                    "\(host): \(String(cString: gai_strerror(code)))",
+                    code == EAI_AGAIN ? .unreachable : .noHost,
+                )
             }
             defer { freeaddrinfo(found) }
             var next = found
             while let entry = next?.pointee {
                 let socket = Glibc.socket(entry.ai_family, entry.ai_socktype, entry.ai_protocol)
                 if connect(socket, entry.ai_addr, entry.ai_addrlen) == 0 { return socket }
+                let reason = errno
                 close(socket)
+                errno = reason
                 next = entry.ai_next
             }
-            throw fault("no server at \(host):\(port)")
+            throw fault("no server at \(address.name)")
         }
+    }
+}
+
+/// Closed with the value.
+private final class Socket {
+    let descriptor: Int32
+
+    init(descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
+
+    /// Has a server that is gone noticed, where it could not say so: after `silence` seconds without a byte, and by
+    /// the kernel after some minutes in any case.
+    func set(silence: Int?) {
+        func set(_ level: Int32, _ option: Int32, _ value: Int32) {
+            var value = value
+            setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+        }
+        set(SOL_SOCKET, SO_KEEPALIVE, 1)
+        set(Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60)
+        set(Int32(IPPROTO_TCP), TCP_KEEPINTVL, 15)
+        guard let silence else { return }
+        var span = timeval(tv_sec: silence, tv_usec: 0)
+        setsockopt(
+            descriptor,
+            SOL_SOCKET,
+            SO_RCVTIMEO,
+            &span,
+            socklen_t(MemoryLayout<timeval>.size),
+        )
     }
 }

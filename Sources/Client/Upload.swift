@@ -29,7 +29,7 @@ extension Client {
         guard let id = announced["id"]?.string else {
             throw ClientError("the server gave the upload no id")
         }
-        let connection = try Connection(to: address)
+        let connection = try Connection(to: address, authorities: authorities)
         let fields = [
             "Content-Length": "\(bytes)", "Content-Type": "application/octet-stream",
         ]
@@ -61,7 +61,7 @@ extension Client {
             throw refusal ?? error
         }
         let digest = hash.finalize().hex
-        let stored = try JSONValue(parsing: answer)["sha256"]?.string
+        let stored = try value(answer)["sha256"]?.string
         guard stored == digest else {
             throw ClientError(
                 "\(id): what was stored has the digest \(stored ?? "none"), what was sent \(digest)"

@@ -11,9 +11,10 @@ struct ArchitectureCommand: ParsableCommand {
         commandName: "architecture",
         abstract: "Shows and compares architectures, and exchanges them with other programs.",
         subcommands: [
-            ArchitectureShow.self, ArchitectureDiff.self, ArchitectureExport.self,
-            ArchitectureConvert.self,
+            ArchitectureShow.self, ArchitectureDiff.self, ArchitectureRetrain.self,
+            ArchitectureExport.self, ArchitectureConvert.self,
         ],
+        aliases: ["arch"],
     )
 }
 

@@ -1,4 +1,4 @@
-// `detnas architecture show`, `diff` and `export`: architectures that a running daemon keeps.
+// `detnas architecture show`, `diff`, `retrain` and `export`: architectures that a running daemon keeps.
 
 import ArgumentParser
 import Client
@@ -13,18 +13,32 @@ struct ArchitectureShow: ParsableCommand {
             "Prints an architecture of the daemon, with blocks and costs; without an id, lists them.",
     )
 
-    @Argument(help: "An id, such as arch_...")
+    @Argument(help: "An id, such as arch_..., or how it begins.")
     var id: String?
+
+    @Option(help: "Lists only those that this job found.")
+    var job: String?
 
     @OptionGroup var options: ServerOptions
 
     func run() throws {
-        if let id { return try show(options.client.get("/v1/architectures/\(id)")) }
-        for found in try options.client.get("/v1/architectures?limit=500")["data"]?.array ?? [] {
-            print(
-                "\(found["id"]?.string ?? "")  \(found["space"]?.string ?? "")  "
-                    + (found["genome"]?.string ?? "")
+        let client = try options.client
+        if let id {
+            return try show(
+                client.get("/v1/architectures/\(client.id(id, of: .architecture))")
             )
+        }
+        var list: Target = "/v1/architectures?limit=500"
+        if let job { list += "&job=\(try client.id(job, of: .job))" }
+        try client.pages(list) { found in
+            let score = found["score"]?.double.map { String(format: "%.4f", $0) } ?? "-"
+            say(
+                [
+                    found["id"]?.string ?? "", found["space"]?.string ?? "",
+                    Ranking.cost(found) + "  score \(score)", found["genome"]?.string ?? "",
+                ].joined(separator: "  ")
+            )
+            return true
         }
     }
 }
@@ -40,7 +54,9 @@ struct ArchitectureDiff: ParsableCommand {
     @OptionGroup var options: ServerOptions
 
     func run() throws {
-        let found = try options.client.get("/v1/architectures/compare?a=\(a)&b=\(b)")
+        let client = try options.client
+        let (a, b) = try (client.id(a, of: .architecture), client.id(b, of: .architecture))
+        let found = try client.get("/v1/architectures/compare?a=\(a)&b=\(b)")
         for place in found["differences"]?.array ?? [] {
             print(
                 "block \(place["position"]?.int ?? 0): \(place["a"]?.string ?? "")"
@@ -53,17 +69,41 @@ struct ArchitectureDiff: ParsableCommand {
     }
 }
 
+struct ArchitectureRetrain: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retrain",
+        abstract: "Submits a job that trains an architecture of the daemon alone.",
+        discussion: """
+            The file is a subnet.retrain without `kind` and without `architecture` in its spec: both are said here.
+            """,
+    )
+
+    @Argument(help: "An id, such as arch_..., or how it begins.")
+    var id: String
+
+    @Argument(help: "JSON or YAML; - for JSON from the standard input.", completion: .file())
+    var file: String
+
+    @OptionGroup var options: SubmitOptions
+
+    func run() throws {
+        let request = try JobFile.read(file)
+        let id = try options.options.client.id(id, of: .architecture)
+        try options.submit(request, to: "/v1/architectures/\(id)/retrain")
+    }
+}
+
 struct ArchitectureExport: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
         abstract: "Writes an architecture of the daemon in one of the forms of convert.",
     )
 
-    @Argument(help: "An id, such as arch_...")
+    @Argument(help: "An id, such as arch_..., or how it begins.")
     var id: String
 
-    @Argument(help: "The file to write; - writes to standard output.")
-    var output: String
+    @Argument(help: "The file to write; - writes to standard output.", completion: .file())
+    var output = "-"
 
     @Option(help: "What to write.")
     var to = ArchitectureForm.json
@@ -71,7 +111,9 @@ struct ArchitectureExport: ParsableCommand {
     @OptionGroup var options: ServerOptions
 
     func run() throws {
-        let text = try options.client.text("/v1/architectures/\(id)/content")
+        let client = try options.client
+        let id = try client.id(id, of: .architecture)
+        let text = try client.text("/v1/architectures/\(id)/content")
         let aside = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).json")
         defer { try? FileManager.default.removeItem(at: aside) }
         try Data(text.utf8).write(to: aside)

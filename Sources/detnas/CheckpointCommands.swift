@@ -9,6 +9,7 @@ struct CheckpointList: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "Lists checkpoints, newest first.",
+        aliases: ["ls"],
     )
 
     @Option(help: "Only those of this job.")
@@ -20,16 +21,18 @@ struct CheckpointList: ParsableCommand {
     @OptionGroup var options: ServerOptions
 
     func run() throws {
-        var query = "limit=500"
-        if let job { query += "&job=\(job)" }
-        if let kind { query += "&kind=\(kind)" }
-        for found in try options.client.get("/v1/checkpoints?\(query)")["data"]?.array ?? [] {
+        let client = try options.client
+        var list: Target = "/v1/checkpoints?limit=500"
+        if let job { list += "&job=\(try client.id(job, of: .job))" }
+        if let kind { list += "&kind=\(kind)" }
+        try client.pages(list) { found in
             let megabytes = (found["bytes"]?.double ?? 0) / 1e6
             print(
                 "\(found["id"]?.string ?? "")"
                     + String(format: "  step %8d  %8.1f MB  ", found["step"]?.int ?? 0, megabytes)
                     + "\(found["kind"]?.string ?? "")  \(found["name"]?.string ?? "")"
             )
+            return true
         }
     }
 }
@@ -41,13 +44,16 @@ struct CheckpointVerify: ParsableCommand {
         discussion: "Exits with 1 when one is not what was written.",
     )
 
-    @Argument var ids: [String]
+    @Argument(help: "Ids, or how they begin.")
+    var ids: [String]
+
     @OptionGroup var options: ServerOptions
 
     func run() throws {
+        let client = try options.client
         var isWhole = true
-        for id in ids {
-            let found = try options.client.send("POST", "/v1/checkpoints/\(id)/verify")
+        for id in try ids.map({ try client.id($0, of: .checkpoint) }) {
+            let found = try client.send("POST", "/v1/checkpoints/\(id)/verify")
             let matches = found["matches"]?.bool == true
             isWhole = isWhole && matches
             print("\(id)  \(matches ? "whole" : "DAMAGED")")
@@ -62,10 +68,15 @@ struct CheckpointRemove: ParsableCommand {
         abstract: "Removes checkpoints that no unfinished job needs.",
     )
 
-    @Argument var ids: [String]
+    @Argument(help: "Ids, or how they begin.")
+    var ids: [String]
+
     @OptionGroup var options: ServerOptions
 
     func run() throws {
-        for id in ids { try options.client.send("DELETE", "/v1/checkpoints/\(id)") }
+        let client = try options.client
+        for id in try ids.map({ try client.id($0, of: .checkpoint) }) {
+            try client.send("DELETE", "/v1/checkpoints/\(id)")
+        }
     }
 }

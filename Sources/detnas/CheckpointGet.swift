@@ -22,15 +22,17 @@ struct CheckpointGet: ParsableCommand {
 
     func run() throws {
         let client = try options.client
-        var checkpoint = id
+        let checkpoint: String
         if id.hasPrefix("job_") {
-            let job = try client.get("/v1/jobs/\(id)")
+            let job = try client.get("/v1/jobs/\(client.id(id, of: .job))")
             guard let result = job["outputs"]?["checkpointId"]?.string else {
                 throw ClientError(
                     "\(id) is \(job["state"]?.string ?? "?") and has left no checkpoint"
                 )
             }
             checkpoint = result
+        } else {
+            checkpoint = try client.id(id, of: .checkpoint)
         }
         let target = URL(filePath: output ?? "\(checkpoint).safetensors")
         let digest = try client.download(checkpoint: checkpoint, to: target)

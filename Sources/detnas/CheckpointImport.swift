@@ -14,6 +14,7 @@ struct CheckpointCommand: ParsableCommand {
             CheckpointGet.self, CheckpointList.self, CheckpointVerify.self, CheckpointRemove.self,
             CheckpointImportCommand.self, CheckpointExportCommand.self,
         ],
+        aliases: ["ckpt"],
     )
 }
 

@@ -41,6 +41,8 @@ struct DataAdd: ParsableCommand {
     @Flag(help: "Stay until it has been checked, and tell what was found.")
     var follow = false
 
+    @OptionGroup var patience: PatienceOptions
+
     @OptionGroup var options: ServerOptions
 
     func run() throws {
@@ -60,7 +62,7 @@ struct DataAdd: ParsableCommand {
         }
         let id = made["id"]?.string ?? ""
         say(id)
-        if follow { try DataWatching(client).follow(dataset: id) }
+        if follow { try DataWatching(client, patience.made).follow(dataset: id) }
     }
 
     private func tell(_ done: Int, _ total: Int) {
@@ -87,6 +89,8 @@ struct DataCheck: ParsableCommand {
     @Flag(help: "Stay until it has ended, and tell what was found.")
     var follow = false
 
+    @OptionGroup var patience: PatienceOptions
+
     @OptionGroup var options: ServerOptions
 
     func run() throws {
@@ -108,7 +112,7 @@ struct DataCheck: ParsableCommand {
             }
         let id = job["id"]?.string ?? ""
         say(id)
-        if follow { try DataWatching(client).follow(check: id) }
+        if follow { try DataWatching(client, patience.made).follow(check: id) }
     }
 }
 
@@ -151,7 +155,7 @@ struct DataRemove: ParsableCommand {
         let client = try options.client
         for name in names {
             guard let id = try client.dataset(name)["id"]?.string else {
-                throw ClientError("\(name) is not registered")
+                throw ClientError("\(name) is not registered", .notFound)
             }
             try client.send("DELETE", "/v1/datasets/\(id)")
         }
@@ -161,14 +165,7 @@ struct DataRemove: ParsableCommand {
 extension Client {
     /// Goes through all data sets until `take` has enough.
     fileprivate func datasets(_ take: (JSONValue) -> Bool) throws {
-        var cursor: String?
-        repeat {
-            let page = try get("/v1/datasets?limit=500" + (cursor.map { "&after=\($0)" } ?? ""))
-            for dataset in page["data"]?.array ?? [] {
-                guard take(dataset) else { return }
-            }
-            cursor = page["nextCursor"]?.string
-        } while cursor != nil
+        try pages("/v1/datasets?limit=500", take)
     }
 
     /// The data set of this name, folder or id.
@@ -180,7 +177,7 @@ extension Client {
             return !isMeant
         }
         guard let found else {
-            throw ClientError("there is no data set \(name); see: detnas data ls")
+            throw ClientError("there is no data set \(name); see: detnas data ls", .notFound)
         }
         return found
     }
@@ -192,14 +189,19 @@ struct DataWatching {
     private static let most = 20
 
     private let client: Client
+    private let patience: Patience
 
-    init(_ client: Client) { self.client = client }
+    init(_ client: Client, _ patience: Patience) {
+        self.client = client
+        self.patience = patience
+    }
 
     func follow(dataset id: String) throws {
-        var dataset = try client.get("/v1/datasets/\(id)")
+        var patience = patience
+        var dataset = try patience.run { try client.get("/v1/datasets/\(id)") }
         while dataset["state"] == "unpacking" {
             Thread.sleep(forTimeInterval: 0.5)
-            dataset = try client.get("/v1/datasets/\(id)")
+            dataset = try patience.run { try client.get("/v1/datasets/\(id)") }
         }
         guard let job = dataset["job"]?.string else {
             let failures = dataset["failures"]?.array?.compactMap(\.string) ?? []
@@ -210,7 +212,8 @@ struct DataWatching {
 
     /// - Throws: `ExitCode` where a job could not read the data set.
     func follow(check job: String) throws {
-        let end = try Watching(client).follow(job)
+        var watching = Watching(client, patience)
+        let end = try watching.follow(job)
         guard end == .success else { throw end }
         let found = try client.get("/v1/jobs/\(job)")["outputs"]?["metrics"] ?? .null
         say(Self.words(found))

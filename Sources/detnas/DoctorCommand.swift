@@ -35,8 +35,7 @@ struct DoctorCommand: ParsableCommand {
         if let tlsCertificate { findings.append(certificate(tlsCertificate)) }
         findings.append(library)
         // Asked only where one should answer: it was named, or the data directory is in use.
-        let environment = ProcessInfo.processInfo.environment["DETNAS_SERVER"]
-        if (options.server ?? environment) != nil || JobStore.owner(of: folder) != nil {
+        if options.given != nil || JobStore.owner(of: folder) != nil {
             findings.append(server)
         }
         for finding in findings { say(finding.line) }

@@ -1,6 +1,7 @@
 // `detnas run one-shot-nas`: a whole pipeline from a few words.
 
 import ArgumentParser
+import Client
 import Configs
 import Foundation
 
@@ -62,10 +63,10 @@ struct Run: ParsableCommand {
 
     func run() throws {
         let request = try request()
-        guard prints else { return try options.submit(request, isPipeline: true) }
+        guard prints else { return try options.submit(request, to: "/v1/pipelines") }
         switch OneShotTemplate.resolve(request) {
         case .success(let template): try show(template.pipeline)
-        case .failure(let faults): throw ValidationError("\(faults)")
+        case .failure(let faults): throw ClientError("\(faults)", .badInput)
         case nil: break
         }
     }
@@ -90,8 +91,9 @@ struct Run: ParsableCommand {
     private func list(_ text: String, _ option: String) throws -> JSONValue {
         let parts = text.split(separator: "/", maxSplits: 1).map(String.init)
         guard parts.count == 2, !text.hasPrefix("/") else {
-            throw ValidationError(
-                "\(option) \(text): allowed: DATASET/LIST, a data set's name and a list in it"
+            throw ClientError(
+                "\(option) \(text): allowed: DATASET/LIST, a data set's name and a list in it",
+                .usage,
             )
         }
         return ["dataset": .string(parts[0]), "annotations": .string(parts[1])]

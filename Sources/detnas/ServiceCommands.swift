@@ -11,10 +11,14 @@ struct Candidates: ParsableCommand {
         discussion: "With --add the search has them in the next generation that it begins.",
     )
 
-    @Argument var job: String
+    @Argument(help: "An id, or how it begins.")
+    var job: String
 
-    @Option(help: "Such as -map: the greatest first.")
-    var sort = "-map"
+    @Option(
+        help:
+            "Such as -macs: the greatest first (default: by what the search ranks by, best first)."
+    )
+    var sort: String?
 
     @Option(help: "How many at most, 1 to 500.")
     var limit = 20
@@ -25,15 +29,15 @@ struct Candidates: ParsableCommand {
     @OptionGroup var options: ServerOptions
 
     func run() throws {
-        let place = "/v1/jobs/\(job)/candidates"
+        let client = try options.client
+        let (id, ranking) = try client.search(job)
+        let place: Target = "/v1/jobs/\(id)/candidates"
         guard add.isEmpty else {
             let genomes = JSONValue.array(add.map { .string($0) })
-            return try show(options.client.send("POST", place, ["genomes": genomes]))
+            return try show(client.send("POST", place, ["genomes": genomes]))
         }
-        let found = try options.client.get("\(place)?sort=\(sort)&limit=\(limit)")
-        for candidate in found["data"]?.array ?? [] {
-            print(CandidateLine.text(candidate))
-        }
+        let found = try client.get("\(place)?sort=\(sort ?? ranking.sort)&limit=\(limit)")
+        for candidate in found["data"]?.array ?? [] { say(ranking.line(candidate)) }
     }
 }
 
@@ -42,7 +46,8 @@ struct Pareto: ParsableCommand {
         abstract: "Prints the candidates of a search that no other one beats in cost and score."
     )
 
-    @Argument var job: String
+    @Argument(help: "An id, or how it begins.")
+    var job: String
 
     @Flag(help: "Draw them instead.")
     var plot = false
@@ -53,31 +58,30 @@ struct Pareto: ParsableCommand {
     @OptionGroup var options: ServerOptions
 
     func run() throws {
-        let found = try options.client.get("/v1/jobs/\(job)/pareto?x=\(x)")
+        let client = try options.client
+        let (id, ranking) = try client.search(job)
+        var target: Target = "/v1/jobs/\(id)/pareto?x=\(x)"
+        // A front is of what is the better the greater it is.
+        if ranking.field != "loss" { target += "&y=\(ranking.field)" }
+        let found = try client.get(target)
         let members = found["data"]?.array ?? []
+        let y = found["y"]?.string ?? ranking.field
         guard plot else {
-            for candidate in members { print(CandidateLine.text(candidate)) }
+            for candidate in members { say(Ranking(field: y).line(candidate)) }
             return
         }
-        let y = found["y"]?.string ?? "map"
         let points = members.compactMap { candidate in
             candidate[x]?.double.flatMap { cost in candidate[y]?.double.map { (cost, $0) } }
         }
-        print(TextPlot.drawing(points, x: x, y: y))
+        say(TextPlot.drawing(points, x: x, y: y))
     }
 }
 
-/// A candidate on one line.
-enum CandidateLine {
-    static func text(_ candidate: JSONValue) -> String {
-        let score = candidate["map"]?.double ?? candidate["top1"]?.double
-        let words =
-            candidate["failure"]?.string.map { "failed: \($0)" }
-            ?? score.map { String(format: "%.4f", $0) } ?? "halted"
-        let macs = (candidate["macs"]?.double ?? 0) / 1e6
-        let params = (candidate["params"]?.double ?? 0) / 1e6
-        return String(format: "%8.1f M MACs  %7.2f M params  ", macs, params)
-            + "\(words)  \(candidate["genome"]?.string ?? "")"
+extension Client {
+    /// The search whose id begins so, and what it ranks by.
+    fileprivate func search(_ job: String) throws -> (id: String, Ranking) {
+        let id = try id(job, of: .job)
+        return (id, try Ranking(get("/v1/jobs/\(id)")))
     }
 }
 

@@ -54,6 +54,7 @@ struct TokenList: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "Lists the tokens, without their secrets.",
+        aliases: ["ls"],
     )
 
     @OptionGroup var options: ServerOptions
@@ -73,12 +74,18 @@ struct TokenRemove: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm",
         abstract: "Takes tokens back at once.",
+        aliases: ["remove"],
     )
 
-    @Argument var ids: [String]
+    @Argument(help: "Ids, or how they begin.")
+    var ids: [String]
+
     @OptionGroup var options: ServerOptions
 
     func run() throws {
-        for id in ids { try options.client.send("DELETE", "/v1/auth/tokens/\(id)") }
+        let client = try options.client
+        for id in try ids.map({ try client.id($0, of: .token) }) {
+            try client.send("DELETE", "/v1/auth/tokens/\(id)")
+        }
     }
 }

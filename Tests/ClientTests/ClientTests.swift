@@ -114,20 +114,6 @@ private final class Server: @unchecked Sendable {
 }
 
 @Suite struct ClientTests {
-    @Test(arguments: [
-        ("http://127.0.0.1:8080", ServerAddress.tcp(host: "127.0.0.1", port: 8080)),
-        ("http://lab:90/", .tcp(host: "lab", port: 90)), ("lab", .tcp(host: "lab", port: 8080)),
-        ("unix:/run/detnas.sock", .unix(path: "/run/detnas.sock")),
-    ])
-    func `an address is read`(text: String, address: ServerAddress) throws {
-        #expect(try ServerAddress(text) == address)
-    }
-
-    @Test(arguments: ["", "https://lab", "lab:x", "lab:70000", "a:b:c", "unix:", "http://lab/x"])
-    func `what is no address is refused`(text: String) {
-        #expect(throws: ClientError.self) { try ServerAddress(text) }
-    }
-
     @Test func `an answer is JSON, a problem is an error with its places`() throws {
         let server = try Server()
         defer { server.stop() }

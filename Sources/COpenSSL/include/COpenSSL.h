@@ -1,4 +1,5 @@
-// A TLS server on sockets that never wait, through OpenSSL: what Swift cannot see of it, as plain functions.
+// TLS through OpenSSL, for a server on sockets that never wait and for a client on one that does: what Swift cannot see
+// of it, as plain functions.
 
 #pragma once
 
@@ -15,6 +16,12 @@ enum {
     COPENSSL_FAILED = -4,
     /// The first bytes were those of a request without TLS; nothing was answered.
     COPENSSL_PLAIN_HTTP = -5,
+    /// What a client met.
+    COPENSSL_UNTRUSTED = -6,
+    COPENSSL_WRONG_NAME = -7,
+    COPENSSL_NO_TLS = -8,
+    /// The connection ended without a word, or nothing came for too long.
+    COPENSSL_CUT = -9,
 };
 
 /// Which of the files was at fault.
@@ -53,3 +60,23 @@ int64_t copenssl_write(SSL *session, const void *bytes, size_t count);
 /// Tells the peer that nothing more comes. 0 when that is sent; not to be called after a failure.
 __attribute__((warn_unused_result))
 int copenssl_finish(SSL *session);
+
+// The client
+
+/// TLS 1.2 and 1.3, for whom servers must show a certificate that leads to one in the file `authorities`; NULL: to one
+/// that this machine trusts. NULL with the reason.
+__attribute__((warn_unused_result))
+SSL_CTX *copenssl_client(const char *authorities, char *reason);
+
+/// A session on a connected socket, which stays the caller's, with the server called `host`, a name or an address. NULL
+/// with what went wrong and the reason.
+__attribute__((warn_unused_result))
+SSL *copenssl_connect(SSL_CTX *context, int socket, const char *host, int *fault, char *reason);
+
+/// Waits for bytes. COPENSSL_ENDED when the server said that nothing more comes; below that with the reason.
+__attribute__((warn_unused_result))
+int64_t copenssl_receive(SSL *session, void *bytes, size_t count, char *reason);
+
+/// All of the bytes. Below 0 with the reason.
+__attribute__((warn_unused_result))
+int copenssl_send(SSL *session, const void *bytes, size_t count, char *reason);

@@ -1,0 +1,87 @@
+// Staying with a job until it has ended, over restarts of the daemon and tries of the job.
+
+package import Configs
+package import Foundation
+
+extension Client {
+    /// How long one question for the end of a job is left open, seconds.
+    private static let poll = 60.0
+
+    /// The job when it has ended.
+    ///
+    /// - Throws: `TimeOver` at `end`; else as `Patience`.
+    package func ended(
+        _ job: String,
+        by end: Date? = nil,
+        _ patience: inout Patience,
+    ) throws -> JSONValue {
+        while true {
+            let left = end?.timeIntervalSinceNow ?? Client.poll
+            let wait = String(format: "%.1f", min(max(left, 0), Client.poll))
+            let found = try patience.run(until: end) {
+                try send(
+                    "GET",
+                    "/v1/jobs/\(job)?wait=\(wait)s&until=terminal",
+                    silence: Int(Client.poll) + 30,
+                )
+            }
+            if found["terminal"]?.bool == true { return found }
+            if left <= 0 { throw TimeOver() }
+        }
+    }
+
+    /// Calls `take` with each event of a job, each once, until the job has ended and nothing is left to tell.
+    ///
+    /// A `job.end` is not the end: the job may have been tried again. That it is terminal is.
+    ///
+    /// - Parameters:
+    ///   - after: the number of an event; nil: from the first that is kept.
+    ///   - types: such as `metric,evaluation`; nil: all.
+    ///   - take: gets the event and its line.
+    /// - Returns: the job.
+    package func follow(
+        _ job: String,
+        after: Int? = nil,
+        types: String? = nil,
+        _ patience: inout Patience,
+        _ take: (JSONValue, String) throws -> Void,
+    ) throws -> JSONValue {
+        var last = after
+        while true {
+            do {
+                let before = last
+                let target = events(of: job, after: last, types: types, follow: true)
+                func heard() { patience.heard() }
+                try lines(target, begun: heard) { line in
+                    let event = try value(Data(line.utf8))
+                    guard let seq = event["seq"]?.int, seq > last ?? 0 else { return true }
+                    last = seq
+                    try take(event, line)
+                    return true
+                }
+                let found = try get("/v1/jobs/\(job)")
+                patience.heard()
+                let isWhole = last ?? 0 >= found["lastSeq"]?.int ?? .max || last == before
+                if found["terminal"]?.bool == true, isWhole { return found }
+                // A stream that ends at once, such as a proxy's, is not to be asked for without a pause.
+                if last == before { Thread.sleep(forTimeInterval: 0.5) }
+            } catch let problem as ServerProblem where problem.body["code"] == "compacted" {
+                // Dropped, because the job ended long ago: what is left goes on behind.
+                guard let oldest = problem.body["oldestSeq"]?.int, oldest - 1 > last ?? 0 else {
+                    throw problem
+                }
+                last = oldest - 1
+            } catch {
+                try patience.wait(after: error)
+            }
+        }
+    }
+
+    /// What gives a job's events.
+    package func events(of job: String, after: Int?, types: String?, follow: Bool) -> Target {
+        var target: Target = "/v1/jobs/\(job)/events?follow=\(follow)"
+        if let after { target += "&after=\(after)" }
+        if let types { target += "&types=\(types)" }
+        return target
+    }
+}

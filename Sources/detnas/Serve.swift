@@ -277,7 +277,9 @@ struct Serve: ParsableCommand {
 
     /// Where the server listens, in words.
     private func place(_ port: UInt16) -> String {
-        "\(tls == nil ? "http" : "https")://\(host):\(port)" + (socket.map { " and \($0)" } ?? "")
+        let name = host.contains(":") ? "[\(host)]" : host
+        return "\(tls == nil ? "http" : "https")://\(name):\(port)"
+            + (socket.map { " and \($0)" } ?? "")
     }
 
     /// Reads the certificate again at each SIGHUP, until it is cancelled. Without one the signal changes nothing: a

@@ -167,9 +167,9 @@ extension Service {
         candidates.contains { $0.top1 != nil } ? .top1 : .map
     }
 
-    /// The end of what the newest worker printed, or another attempt's.
+    /// The end of what the newest worker printed, or another attempt's; or what came after a byte of it.
     @Sendable func getLog(_ request: HTTPRequest) throws -> HTTPReply {
-        let query = try Query(request, allowed: ["tail", "attempt"])
+        let query = try Query(request, allowed: ["tail", "attempt", "after"])
         let job = try job(request)
         let tail = try query.integer("tail", in: 1...100_000) ?? 200
         let attempt =
@@ -178,14 +178,18 @@ extension Service {
             throw Problem.notFound("attempt", "\(attempt)")
         }
         let path = store.runDirectory(of: job.id).logPath(attempt: attempt)
+        let found =
+            try query.integer("after", in: 0...Int.max).map {
+                try LogPart.rest(of: path, after: UInt64($0))
+            } ?? LogPart.tail(of: path, tail)
         return .now(
             HTTPResponse(
                 status: 200,
                 headers: HTTPHeaders([
                     ("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-cache"),
-                    ("X-Content-Type-Options", "nosniff"),
+                    ("X-Content-Type-Options", "nosniff"), ("Next-After", "\(found.end)"),
                 ]),
-                body: .bytes(try LogTail.lines(of: path, tail)),
+                body: .bytes(found.text),
             )
         )
     }
@@ -200,17 +204,35 @@ enum SeriesTable {
     }
 }
 
-enum LogTail {
+/// Whole lines of a log.
+struct LogPart {
     /// The most that is read of a file, bytes.
     private static let limit: UInt64 = 4 << 20
     private static let pieceSize: UInt64 = 1 << 16
+    private static let newline = UInt8(ascii: "\n")
+
+    var text = Data()
+    /// The byte of the file behind it.
+    var end: UInt64 = 0
+
+    /// The lines from byte `start` on, at most a MiB of them; nothing of a file that is not there.
+    static func rest(of path: String, after start: UInt64) throws -> LogPart {
+        guard let file = FileHandle(forReadingAtPath: path) else { return LogPart() }
+        defer { try? file.close() }
+        guard try start < file.seekToEnd() else { return LogPart(end: start) }
+        try file.seek(toOffset: start)
+        let most = 1 << 20
+        let found = try file.read(upToCount: most) ?? Data()
+        // A line that is being written is for the next time, unless it is endless.
+        let last = found.lastIndex(of: newline).map { $0 + 1 } ?? (found.count == most ? most : 0)
+        return LogPart(text: found.prefix(last), end: start + UInt64(last))
+    }
 
     /// The last `count` lines of a file; nothing of one that is not there. Read from its end, no further than needed.
-    static func lines(of path: String, _ count: Int) throws -> Data {
-        guard let file = FileHandle(forReadingAtPath: path) else { return Data() }
+    static func tail(of path: String, _ count: Int) throws -> LogPart {
+        guard let file = FileHandle(forReadingAtPath: path) else { return LogPart() }
         defer { try? file.close() }
         let end = try file.seekToEnd()
-        let newline = UInt8(ascii: "\n")
         var (start, tail, found) = (end, Data(), 0)
         while start > 0, end - start < limit, found <= count {
             let size = min(start, pieceSize)
@@ -228,6 +250,6 @@ enum LogTail {
             found -= 1
         }
         if let last = tail.last, last != newline { tail.append(newline) }
-        return tail
+        return LogPart(text: tail, end: end)
     }
 }

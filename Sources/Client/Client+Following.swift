@@ -77,6 +77,54 @@ extension Client {
         }
     }
 
+    /// Calls `take` with what a job's workers print, attempt by attempt from the present one on, until the job has ended.
+    ///
+    /// - Parameter tail: with how many lines to begin.
+    /// - Returns: the job.
+    package func followLog(
+        _ job: String,
+        tail: Int,
+        _ patience: inout Patience,
+        _ take: (String) -> Void,
+    ) throws -> JSONValue {
+        var (attempt, after): (Int?, String?) = (nil, nil)
+        while true {
+            // Asked first: what was printed before it ended is there then.
+            let found = try patience.run { try get("/v1/jobs/\(job)") }
+            let newest = max(1, found["attempts"]?.array?.last?["n"]?.int ?? 1)
+            let present = attempt ?? newest
+            let start: Target = after.map { "after=\($0)" } ?? "tail=\(tail)"
+            let target: Target = "/v1/jobs/\(job)/logs?attempt=\(present)&\(start)"
+            var (part, end) = (Data(), after)
+            try patience.run {
+                part = Data()
+                try exchange("GET", target, silence: Client.silence) {
+                    end = $0.fields["next-after"]
+                } take: {
+                    part.append($0)
+                    return true
+                }
+            }
+            if !part.isEmpty { take(String(decoding: part, as: UTF8.self)) }
+            guard let end else {
+                throw ClientError(
+                    "this daemon's logs cannot be followed: it is too old",
+                    .stranger,
+                )
+            }
+            let isAtEnd = end == after
+            (attempt, after) = (present, end)
+            guard isAtEnd else { continue }
+            if present < newest {
+                (attempt, after) = (present + 1, "0")
+            } else if found["terminal"]?.bool == true {
+                return found
+            } else {
+                Thread.sleep(forTimeInterval: 1)
+            }
+        }
+    }
+
     /// What gives a job's events.
     package func events(of job: String, after: Int?, types: String?, follow: Bool) -> Target {
         var target: Target = "/v1/jobs/\(job)/events?follow=\(follow)"

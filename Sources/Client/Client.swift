@@ -58,7 +58,7 @@ package struct Client: Sendable {
     }
 
     /// How long a stream may be silent, seconds; a daemon sends a sign of life every 15.
-    private static let silence = 60
+    static let silence = 60
 
     /// Calls `body` with each line of a stream until it ends, or `body` says that it is enough; `begun` when there is one.
     package func lines(

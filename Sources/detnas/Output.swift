@@ -6,6 +6,9 @@ import Foundation
 /// A line at once, also into a pipe or a file.
 func say(_ line: String) { FileHandle.standardOutput.write(Data("\(line)\n".utf8)) }
 
+/// Lines with their ends, at once.
+@Sendable func put(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+
 /// A line for people beside what is printed.
 @Sendable func complain(_ line: String) {
     FileHandle.standardError.write(Data("\(line)\n".utf8))

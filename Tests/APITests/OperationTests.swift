@@ -96,6 +96,11 @@ import Testing
         let log = try bench.client.get("/v1/jobs/\(id)/logs?tail=2")
         #expect(log.text == "line 4\nline 5\n")
         #expect(try bench.client.get("/v1/jobs/\(id)/logs?attempt=2").status == 404)
+        #expect(log.headers["next-after"] == "35")
+        for (after, text, next) in [(21, "line 4\nline 5\n", 35), (35, "", 35), (99, "", 99)] {
+            let rest = try bench.client.get("/v1/jobs/\(id)/logs?after=\(after)")
+            #expect(rest.text == text && rest.headers["next-after"] == "\(next)")
+        }
         #expect(log.headers["content-type"] == "text/plain; charset=utf-8")
         #expect(try bench.client.get("/v1/jobs/\(id)/logs?tail=5").text.hasPrefix("line 1\n"))
 

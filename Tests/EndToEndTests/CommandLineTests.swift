@@ -172,6 +172,29 @@ private final class FakeDaemon {
         #expect(try wait.end().code == 0)
     }
 
+    @Test func `a log is followed over a restart of the daemon and from one attempt to the next`()
+        throws
+    {
+        let daemon = try FakeDaemon()
+        let id = try daemon.submit(
+            "echo begin $attempt; until_told; echo end; [ $attempt = 1 ] && fail bad_data false; result"
+        )
+        let log = try daemon.begin("logs", id, "-f")
+        var seen = log.begins()
+        daemon.kill()
+        try daemon.start()
+        try daemon.tell(id)
+        let first = try log.end()
+        seen += first.output
+        #expect(first.code == 1 && seen.hasPrefix("begin 1\nend\n"), "\(seen) \(first)")
+        #expect(try daemon.detnas("retry", id, "--from", "start").code == 0)
+        let second = try daemon.begin("logs", id, "-f")
+        let rest = second.begins()
+        let end = try second.end()
+        #expect(end.code == 0 && (rest + end.output).hasSuffix("begin 2\nend\n"), "\(rest) \(end)")
+        #expect(try daemon.detnas("logs", id, "--tail", "1").output == "end\n")
+    }
+
     @Test func `a job that failed and is tried again is followed to its last end`() throws {
         let daemon = try FakeDaemon()
         let id = try daemon.submit("if [ $attempt = 1 ]; then fail bad_data false; fi; result")

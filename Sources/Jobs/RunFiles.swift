@@ -43,6 +43,16 @@ package struct JobInputs: Codable, Equatable, Sendable {
         self.checkpoint = checkpoint
         self.architecture = architecture
     }
+
+    /// What of it a job keeps, which is stored anew at each of its events: without the spaces.
+    package var names: JobInputs {
+        var names = self
+        names.architecture?.space = .null
+        names.architectures = architectures?.map {
+            InputArchitecture(space: .null, genome: $0.genome)
+        }
+        return names
+    }
 }
 
 package struct InputCheckpoint: Codable, Equatable, Sendable {

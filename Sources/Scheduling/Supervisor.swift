@@ -79,7 +79,7 @@ final class Supervisor: @unchecked Sendable {
             before = lost ?? run.epochs().last?.number ?? 0
             var origin: CheckpointFile?
             let job = try store.change(id) { job in
-                job.inputs = inputs
+                job.inputs = inputs.names
                 origin = run.newestCheckpoint(after: job.restart?.afterEpoch ?? 0)
                 let warning = lost == nil ? [] : job.lostRunDirectory(at: Date())
                 return try warning

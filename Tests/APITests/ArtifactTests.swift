@@ -117,6 +117,8 @@ import Testing
         let file2 = "\(bench.service.folder)/runs/\(job["id"]?.string ?? "")/job.json"
         let told = try JSONValue(parsing: Data(contentsOf: URL(filePath: file2)))
         #expect(told["inputs"]?["architecture"]?["genome"]?.string == "\(genome)")
+        #expect(told["inputs"]?["architecture"]?["space"]?["name"]?.string == space.name)
+        #expect(job["inputs"] == ["architectures": [.string("\(genome)")]])
     }
 
     @Test func `the system shows which job sits where, and no path`() throws {

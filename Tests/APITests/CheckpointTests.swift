@@ -267,6 +267,8 @@ import Testing
         let file = "\(bench.service.folder)/runs/\(job["id"]?.string ?? "")/job.json"
         let told = try JSONValue(parsing: Data(contentsOf: URL(filePath: file)))["inputs"]
         let path = told?["checkpoint"]?["path"]?.string ?? ""
+        let digest = try bench.client.json("/v1/checkpoints/\(id)")["sha256"] ?? .null
+        #expect(job["inputs"] == ["checkpoint": ["sha256": digest, "kind": "supernet"]])
         #expect(try Data(contentsOf: URL(filePath: path)) == sample.file)
         let other = try bench.refuse(
             ServerBench.finetune(.string(id), ["space": "detnas-300m", "shuffle": 2])

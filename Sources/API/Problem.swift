@@ -56,7 +56,10 @@ struct Problem: Error {
         Problem(404, "not_found", "Not found", "there is no \(what) \"\(id.prefix(100))\"")
     }
 
-    static func impossible(_ state: JobState, _ detail: String) -> Problem {
+    /// - Parameter refused: what a job of its kind can never be asked.
+    static func impossible(_ state: JobState, _ detail: String, not refused: String? = nil)
+        -> Problem
+    {
         Problem(
             409,
             "invalid_transition",
@@ -64,7 +67,9 @@ struct Problem: Error {
             detail,
             more: [
                 "state": .string(state.rawValue),
-                "allowedVerbs": .array(state.verbs.map { .string($0) }),
+                "allowedVerbs": .array(
+                    state.verbs.filter { $0 != refused }.map { .string($0) }
+                ),
             ],
         )
     }

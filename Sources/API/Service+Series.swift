@@ -178,10 +178,11 @@ extension Service {
             throw Problem.notFound("attempt", "\(attempt)")
         }
         let path = store.runDirectory(of: job.id).logPath(attempt: attempt)
+        let isOver = job.state.isTerminal || attempt < job.attempt
         let found =
             try query.integer("after", in: 0...Int.max).map {
-                try LogPart.rest(of: path, after: UInt64($0))
-            } ?? LogPart.tail(of: path, tail)
+                try LogPart.rest(of: path, after: UInt64($0), isOver: isOver)
+            } ?? LogPart.tail(of: path, tail, isOver: isOver)
         return .now(
             HTTPResponse(
                 status: 200,
@@ -216,7 +217,8 @@ struct LogPart {
     var end: UInt64 = 0
 
     /// The lines from byte `start` on, at most a MiB of them; nothing of a file that is not there.
-    static func rest(of path: String, after start: UInt64) throws -> LogPart {
+    /// - Parameter isOver: whether a last line without an end is one: nobody writes on.
+    static func rest(of path: String, after start: UInt64, isOver: Bool) throws -> LogPart {
         guard let file = FileHandle(forReadingAtPath: path) else { return LogPart() }
         defer { try? file.close() }
         guard try start < file.seekToEnd() else { return LogPart(end: start) }
@@ -224,12 +226,13 @@ struct LogPart {
         let most = 1 << 20
         let found = try file.read(upToCount: most) ?? Data()
         // A line that is being written is for the next time, unless it is endless.
-        let last = found.lastIndex(of: newline).map { $0 + 1 } ?? (found.count == most ? most : 0)
+        let whole = found.lastIndex(of: newline).map { $0 + 1 } ?? (found.count == most ? most : 0)
+        let last = isOver && found.count < most ? found.count : whole
         return LogPart(text: found.prefix(last), end: start + UInt64(last))
     }
 
     /// The last `count` lines of a file; nothing of one that is not there. Read from its end, no further than needed.
-    static func tail(of path: String, _ count: Int) throws -> LogPart {
+    static func tail(of path: String, _ count: Int, isOver: Bool) throws -> LogPart {
         guard let file = FileHandle(forReadingAtPath: path) else { return LogPart() }
         defer { try? file.close() }
         let end = try file.seekToEnd()
@@ -249,7 +252,9 @@ struct LogPart {
             tail = tail[(first + 1)...]
             found -= 1
         }
-        if let last = tail.last, last != newline { tail.append(newline) }
-        return LogPart(text: tail, end: end)
+        guard let last = tail.last, last != newline else { return LogPart(text: tail, end: end) }
+        if isOver { return LogPart(text: tail + [newline], end: end) }
+        let whole = tail.lastIndex(of: newline).map { tail.index(after: $0) } ?? tail.startIndex
+        return LogPart(text: tail[..<whole], end: end - UInt64(tail.endIndex - whole))
     }
 }

@@ -36,6 +36,7 @@ extension Service {
                 kinds.contains(job.kind)
                     ? "the job is \(job.state.rawValue); only a running one writes checkpoints"
                     : "a \(job.kind.rawValue) has no checkpoints; what it has done is on the disk",
+                not: "checkpoint",
             )
         }
         try store.runDirectory(of: job.id).orderCheckpoint()
@@ -63,7 +64,7 @@ extension Service {
             return []
         }
         if hasNewLength { scheduler.restart(job.id) }
-        scheduler.limit(job.id, seconds: after.limits.maxSeconds)
+        scheduler.limitChanged(job.id)
         scheduler.wake()
         told(request, "patch", after)
         return .now(try show(after))
@@ -142,8 +143,7 @@ extension Service {
 
     /// Refuses what If-Match asks of something that has the tag `etag`, or none.
     func requireMatch(_ request: HTTPRequest, etag: String?) throws {
-        let asked = request.headers.values(of: "If-Match").joined(separator: ",")
-        guard !asked.isEmpty, asked != "*" else { return }
+        guard let asked = request.headers["If-Match"], asked != "*" else { return }
         let tags = asked.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
         guard let etag, tags.contains(etag) else {
             throw Problem(

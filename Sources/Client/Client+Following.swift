@@ -22,7 +22,7 @@ extension Client {
                 try send(
                     "GET",
                     "/v1/jobs/\(job)?wait=\(wait)s&until=terminal",
-                    silence: Int(Client.poll) + 30,
+                    silence: Int(min(max(left, 0), Client.poll)) + 10,
                 )
             }
             if found["terminal"]?.bool == true { return found }
@@ -46,31 +46,32 @@ extension Client {
         _ patience: inout Patience,
         _ take: (JSONValue, String) throws -> Void,
     ) throws -> JSONValue {
-        var last = after
+        var (last, asked) = (after, after)
+        // The number of the last event of a job that had ended before a stream began: that stream had it all.
+        var settled: Int?
         while true {
             do {
                 let before = last
-                let target = events(of: job, after: last, types: types, follow: true)
+                let target = events(of: job, after: asked, types: types, follow: true)
                 func heard() { patience.heard() }
                 try lines(target, begun: heard) { line in
                     let event = try value(Data(line.utf8))
                     guard let seq = event["seq"]?.int, seq > last ?? 0 else { return true }
-                    last = seq
+                    (last, asked) = (seq, seq)
                     try take(event, line)
                     return true
                 }
                 let found = try get("/v1/jobs/\(job)")
                 patience.heard()
-                let isWhole = last ?? 0 >= found["lastSeq"]?.int ?? .max || last == before
-                if found["terminal"]?.bool == true, isWhole { return found }
+                let end = found["terminal"]?.bool == true ? found["lastSeq"]?.int : nil
+                if let end, last ?? 0 >= end || (last == before && settled == end) { return found }
+                settled = end
                 // A stream that ends at once, such as a proxy's, is not to be asked for without a pause.
                 if last == before { Thread.sleep(forTimeInterval: 0.5) }
             } catch let problem as ServerProblem where problem.body["code"] == "compacted" {
-                // Dropped, because the job ended long ago: what is left goes on behind.
-                guard let oldest = problem.body["oldestSeq"]?.int, oldest - 1 > last ?? 0 else {
-                    throw problem
-                }
-                last = oldest - 1
+                // Some were dropped, because the job ended long ago. Asked for all, the daemon gives what is left.
+                guard asked != nil else { throw problem }
+                asked = nil
             } catch {
                 try patience.wait(after: error)
             }

@@ -379,10 +379,11 @@ final class Connection {
         let proxies = service.configuration.trustedProxies
         guard proxies.contains(peer) else { return peer }
         let passed = head.headers.values(of: "X-Forwarded-For").flatMap(\.listMembers)
-        guard let last = passed.last(where: { !proxies.contains(String($0)) }),
-            Listener.isAddress(String(last))
-        else { return peer }
-        return String(last)
+        for member in passed.reversed() {
+            guard let address = Listener.address(String(member)) else { break }
+            if !proxies.contains(address) { return address }
+        }
+        return peer
     }
 
     // MARK: Details

@@ -35,6 +35,9 @@ package final class HTTPServer: Sendable {
         self.errorBody = errorBody
     }
 
+    /// The text of an IPv4 or IPv6 address as `HTTPRequest.peer` has it; nil for what is none.
+    package static func address(_ text: String) -> String? { Listener.address(text) }
+
     deinit { stop(timeout: 0) }
 
     /// Binds and begins to serve.

@@ -139,15 +139,22 @@ final class Listener {
         }
     }
 
-    /// Whether this is the text of an IPv4 or IPv6 address.
-    static func isAddress(_ text: String) -> Bool {
+    /// The usual text of an IPv4 or IPv6 address, as `peer` has it; nil for what is none.
+    static func address(_ text: String) -> String? {
         var address = in6_addr()
-        return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1
+        if inet_pton(AF_INET, text, &address) == 1 { return Self.text(AF_INET, &address) }
+        var place = sockaddr_in6()
+        guard inet_pton(AF_INET6, text, &place.sin6_addr) == 1 else { return nil }
+        return Self.text(place)
     }
 
+    /// An IPv4 address that came over IPv6 is one.
     private static func text(_ address: sockaddr_in6) -> String {
         var address = address.sin6_addr
-        return text(AF_INET6, &address)
+        let text = text(AF_INET6, &address)
+        let mapped = "::ffff:"
+        return text.hasPrefix(mapped) && text.contains(".")
+            ? String(text.dropFirst(mapped.count)) : text
     }
 
     private static func text(_ family: Int32, _ address: UnsafeRawPointer) -> String {

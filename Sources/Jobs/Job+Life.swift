@@ -320,24 +320,34 @@ extension Job {
                 etaSeconds: data["etaSeconds"]?.double,
                 updatedAt: event.ts,
             )
-        case EventType.metric, EventType.evaluation, EventType.generation:
-            if let step = data["step"]?.int { reached = max(step, reached ?? 0) }
-            for (name, value) in data.object ?? [:] {
-                if let number = value.double { latestMetrics[name] = number }
+        case EventType.generation:
+            takeNumbers(of: data)
+            // It may rank by something else, such as the loss: the first of its ranking counts, whatever it has.
+            if let value = data["best"]?.double, let generation = data["generation"]?.int {
+                let metric = data["bestTop5"] == nil ? "map" : "top1"
+                if value != best?.value {
+                    best = JobBest(metric: metric, value: value, step: generation)
+                }
             }
-            if event.type != EventType.metric { noteBest(data) }
+        case EventType.metric, EventType.evaluation:
+            if let step = data["step"]?.int { reached = max(step, reached ?? 0) }
+            takeNumbers(of: data)
+            if event.type == EventType.evaluation { noteBest(data) }
         default:
             break
         }
     }
 
+    private mutating func takeNumbers(of data: JSONValue) {
+        for (name, value) in data.object ?? [:] {
+            if let number = value.double { latestMetrics[name] = number }
+        }
+    }
+
     private mutating func noteBest(_ data: JSONValue) {
-        let (metric, found) =
-            data["top1"] ?? data["bestTop5"] != nil
-            ? ("top1", data["top1"] ?? data["best"]) : ("map", data["map"] ?? data["best"])
-        guard let value = found?.double, let step = data["step"]?.int ?? data["generation"]?.int,
-            value > best?.value ?? -.infinity
-        else { return }
+        let metric = data["map"] == nil ? "top1" : "map"
+        guard let value = data[metric]?.double, let step = data["step"]?.int else { return }
+        if let best, best.metric == metric, best.value >= value { return }
         best = JobBest(metric: metric, value: value, step: step)
     }
 }

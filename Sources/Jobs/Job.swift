@@ -36,10 +36,9 @@ package struct JobProgress: Codable, Equatable, Sendable {
     package var updatedAt: String
 }
 
-/// Why a job failed.
-/// The best value that a job's evaluations, or a search's generations, have had so far.
+/// The best value that a job's evaluations have had so far; of a search that of the candidate that it ranks first.
 package struct JobBest: Codable, Equatable, Sendable {
-    /// `map` of detectors, `top1` of classifiers; of a search the same, by what it searches for.
+    /// `map` of detectors, `top1` of classifiers: a job that trains one after the other begins anew with the second.
     package var metric: String
     package var value: Double
     /// The step of a training, the generation of a search.
@@ -52,6 +51,7 @@ package struct JobBest: Codable, Equatable, Sendable {
     }
 }
 
+/// Why a job failed.
 package struct JobFailure: Codable, Equatable, Sendable {
     /// A word for programs: `bad_data`, `nan_loss`, `disk_full`, `crashed`, `time_limit`, ...
     package var code: String
@@ -109,7 +109,8 @@ package struct Attempt: Codable, Equatable, Sendable {
     /// Newest time the worker was heard.
     package var heardAt: Date?
     package var outcome: String?
-    /// The name and step of the checkpoint it went on from; nil: from the beginning.
+    /// The name and step of the checkpoint it went on from, of this job's own; nil: from the beginning, or from the one
+    /// that a retry or a fork named.
     package var fromCheckpoint: String?
     package var fromStep: Int?
     /// The version of the program that ran it.

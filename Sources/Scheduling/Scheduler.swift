@@ -130,9 +130,15 @@ package final class Scheduler: @unchecked Sendable {
         control.async { self.running[id]?.supervisor.ask(.restart) }
     }
 
-    /// Lets a job that runs have `seconds` of running time in all; nil: as much as it needs.
-    package func limit(_ id: JobID, seconds: Int?) {
-        control.async { self.running[id]?.supervisor.limit(seconds) }
+    /// Lets a job that runs have as much running time as it may now.
+    package func limitChanged(_ id: JobID) {
+        control.async {
+            // Read here: of two changes at once the later one shall count.
+            guard let supervisor = self.running[id]?.supervisor,
+                let job = try? self.store.job(id)
+            else { return }
+            supervisor.limit(job.limits.maxSeconds)
+        }
     }
 
     /// Lets a paused job go on when it is its turn.

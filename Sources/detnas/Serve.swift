@@ -46,7 +46,7 @@ struct Serve: ParsableCommand {
     )
     var trustedProxies: [String] = []
 
-    @Option(help: "The most connections at once; further ones wait (default: 1024).")
+    @Option(help: "The most connections at once; further ones wait.")
     var connections = 1024
 
     @Option(help: "The most connections of one address at once; trusted proxies have no limit.")
@@ -106,7 +106,7 @@ struct Serve: ParsableCommand {
 
     @Option(
         help:
-            "Days after the end of a job for which its metric and log events are kept (default: for ever)."
+            "Days after the end of a job for which its metric, job.progress and log events are kept (default: for ever)."
     )
     var keepEvents: Int?
 
@@ -129,6 +129,9 @@ struct Serve: ParsableCommand {
             if let value, value < 1 || value > 1_000_000 {
                 throw ValidationError("\(name) is \(value); allowed: 1 to 1000000")
             }
+        }
+        for proxy in trustedProxies where HTTPServer.address(proxy) == nil {
+            throw ValidationError("--trusted-proxy \(proxy) is no address, such as 10.0.0.9 or ::1")
         }
         if !isLoopback, tlsCertificate == nil {
             throw ValidationError(
@@ -178,17 +181,14 @@ struct Serve: ParsableCommand {
                 limits: limits,
                 log: log,
             )
-            let server = HTTPServer(configuration: configuration(service), routes: service.routes)
-            let port = try server.start()
+            let (server, place) = try listen(service, store, log)
             // Unbuffered: whoever started it may read the line through a pipe.
             try FileHandle.standardOutput.write(
-                contentsOf: Data(
-                    "detnas listens on \(place(port)), data in \(store.folder)\n".utf8
-                )
+                contentsOf: Data("detnas listens on \(place), data in \(store.folder)\n".utf8)
             )
             let reload = reloadOnHangup(server, log)
             let manager = ServiceManager()
-            manager?.tell("READY=1\nSTATUS=listens on \(place(port))")
+            manager?.tell("READY=1\nSTATUS=listens on \(place)")
             if let manager, let limit = manager.watchdogSeconds {
                 // Twice as often as is asked for, as systemd advises.
                 scheduler.beat(every: limit / 2) { manager.tell("WATCHDOG=1") }
@@ -228,11 +228,40 @@ struct Serve: ParsableCommand {
         return limits
     }
 
-    private func configuration(_ service: Service) -> HTTPServer.Configuration {
+    /// A server that listens, and where, in words.
+    private func listen(
+        _ service: Service,
+        _ store: JobStore,
+        _ log: ServiceLog,
+    ) throws -> (HTTPServer, place: String) {
+        func start(_ socket: String?) throws -> (HTTPServer, String) {
+            let server = HTTPServer(
+                configuration: configuration(service, socket),
+                routes: service.routes,
+            )
+            return (server, place(try server.start(), socket))
+        }
+        do {
+            return try start(socket)
+        } catch HTTPServerError.cannotListen(let place, let reason) where place == socket {
+            // Not every file system has sockets; one that was asked for must be there, and one for the first token.
+            let isNeeded = try unix != nil || (needsToken && store.tokens().isEmpty)
+            guard !isNeeded else {
+                throw HTTPServerError.cannotListen(at: place, reason: reason)
+            }
+            log(.warning, "no Unix socket", ["path": place, "reason": reason])
+            return try start(nil)
+        }
+    }
+
+    private func configuration(
+        _ service: Service,
+        _ socket: String?,
+    ) -> HTTPServer.Configuration {
         var configuration = HTTPServer.Configuration(host: host, port: port)
         configuration.tls = tls
         configuration.limits = limits.http
-        configuration.trustedProxies = Set(trustedProxies)
+        configuration.trustedProxies = Set(trustedProxies.compactMap(HTTPServer.address))
         configuration.asksWhoIsCalling = needsToken
         if !names.isEmpty {
             configuration.hostNames?.formUnion(names)
@@ -276,7 +305,7 @@ struct Serve: ParsableCommand {
     }
 
     /// Where the server listens, in words.
-    private func place(_ port: UInt16) -> String {
+    private func place(_ port: UInt16, _ socket: String?) -> String {
         let name = host.contains(":") ? "[\(host)]" : host
         return "\(tls == nil ? "http" : "https")://\(name):\(port)"
             + (socket.map { " and \($0)" } ?? "")

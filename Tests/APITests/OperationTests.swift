@@ -107,6 +107,12 @@ import Testing
         // Longer than what is read at once, and without an end.
         let long = try bench.run("seq 100000 130000; echo -n the end; result")
         let place = "/v1/jobs/\(try #require(long["id"]?.string))/logs"
+        // A worker that dies may leave a line without an end; nobody writes on.
+        let cut = try bench.run(#"printf 'one\ntwo'; result"#, seed: 2)
+        let end = "/v1/jobs/\(try #require(cut["id"]?.string))/logs"
+        #expect(try bench.client.get("\(end)?tail=1").text == "two\n")
+        let rest = try bench.client.get("\(end)?after=4")
+        #expect(rest.text == "two" && rest.headers["next-after"] == "7")
         let tail = try bench.client.get("\(place)?tail=20000").text.split(separator: "\n")
         #expect(tail.count == 20000 && tail.first == "110002" && tail.last == "the end")
         #expect(try bench.client.get("\(place)?tail=1").text == "the end\n")

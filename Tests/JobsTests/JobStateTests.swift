@@ -109,6 +109,24 @@ private func running(maxAttempts: Int = 3, reached: Int? = nil) throws -> Job {
         #expect(job.restart == Restart(afterEpoch: 1))
     }
 
+    @Test
+    func `the best is of the last thing that is measured, and of a search what it ranks first`()
+        throws
+    {
+        var job = try running()
+        func tell(_ type: String, _ data: [String: JSONValue]) { job.note(NewEvent(type, data)) }
+        tell("evaluation", ["step": 1, "top1": 0.9])
+        tell("evaluation", ["step": 2, "top1": 0.8])
+        #expect(job.best == JobBest(metric: "top1", value: 0.9, step: 1))
+        tell("evaluation", ["step": 3, "map": 0.2])
+        tell("evaluation", ["step": 4, "map": 0.3])
+        #expect(job.best == JobBest(metric: "map", value: 0.3, step: 4))
+        tell("generation.finished", ["generation": 0, "best": 0.31])
+        tell("generation.finished", ["generation": 1, "best": 0.29])
+        tell("generation.finished", ["generation": 2, "best": 0.29])
+        #expect(job.best == JobBest(metric: "map", value: 0.29, step: 1))
+    }
+
     @Test func `a stop that was asked for is no failure`() throws {
         let job = try running(maxAttempts: 1)
         let stopped = WorkerExit.code(ExitCode.stopped)

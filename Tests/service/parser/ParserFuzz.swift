@@ -36,7 +36,7 @@ private struct Reading {
             try body.read(&inbox)
             reader = body
             guard body.isWhole else { return false }
-            told.append("body of \(body.body.count): \(body.body.hashValue)")
+            told.append("body \(Array(body.body))")
             reader = nil
             return true
         }

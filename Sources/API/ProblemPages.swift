@@ -250,7 +250,7 @@ struct ProblemPage {
         ProblemPage(
             "revision",
             "412",
-            "The job has changed since the revision that If-Match names.",
+            "The job has changed since the revision that If-Match names, or something else is not what it names.",
             "GET it, look at the change, and send the request with the new ETag.",
         ),
         ProblemPage(

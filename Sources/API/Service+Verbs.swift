@@ -135,24 +135,26 @@ extension Service {
     /// The job, of the revision that the client knows, if it names one.
     private func current(_ request: HTTPRequest) throws -> Job {
         let job = try job(request)
-        guard let known = request.headers["If-Match"], known != "*" else { return job }
-        let tags = known.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-        guard tags.contains(etag(job)) else { throw Problem.stale(job) }
+        guard matches(request, etag: etag(job)) else { throw Problem.stale(job) }
         return job
+    }
+
+    /// Whether If-Match, where there is one, names the tag of what is there now; nil: it has none.
+    private func matches(_ request: HTTPRequest, etag: String?) -> Bool {
+        guard let asked = request.headers["If-Match"], asked != "*" else { return true }
+        let tags = asked.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        return etag.map(tags.contains) ?? false
     }
 
     /// Refuses what If-Match asks of something that has the tag `etag`, or none.
     func requireMatch(_ request: HTTPRequest, etag: String?) throws {
-        guard let asked = request.headers["If-Match"], asked != "*" else { return }
-        let tags = asked.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-        guard let etag, tags.contains(etag) else {
-            throw Problem(
-                412,
-                "revision",
-                "It is not what If-Match names",
-                etag.map { "its tag is \($0)" } ?? "it has no tag; only * would do",
-            )
-        }
+        guard !matches(request, etag: etag) else { return }
+        throw Problem(
+            412,
+            "revision",
+            "It is not what If-Match names",
+            etag.map { "its tag is \($0)" } ?? "it has no tag; only * would do",
+        )
     }
 
     func requireEmpty(_ request: HTTPRequest) throws {

@@ -26,14 +26,10 @@ extension Job {
     /// Every member that the whole job may have.
     static let fieldNames = [
         "attempts", "best", "cores", "createdAt", "desiredState", "device", "endedAt", "error",
-        "forkOf",
-        "id", "inputs", "kind", "labels", "lastSeq", "latestMetrics", "limits", "links", "name",
-        "notBefore",
-        "outputs", "phase", "pipelineId", "placement", "priority", "progress", "retention",
-        "revision",
-        "runningSeconds", "seed", "spec", "specDigest", "startedAt", "state", "step",
-        "submittedSpec", "terminal",
-        "waitingFor",
+        "forkOf", "id", "inputs", "kind", "labels", "lastSeq", "latestMetrics", "limits", "links",
+        "name", "notBefore", "outputs", "phase", "pipelineId", "placement", "priority", "progress",
+        "retention", "revision", "runningSeconds", "seed", "spec", "specDigest", "startedAt",
+        "state", "step", "submittedSpec", "terminal", "waitingFor",
     ]
 
     /// The whole job.

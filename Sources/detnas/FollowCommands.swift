@@ -1,4 +1,4 @@
-// `detnas wait`, `watch` and `events`: they stay with jobs until these have ended.
+// `detnas wait`, `watch`, `events` and `logs`: they stay with jobs until these have ended.
 
 import ArgumentParser
 import Client
@@ -109,7 +109,43 @@ struct Events: ParsableCommand {
         }
         let id = try patience.run { try client.id(job, of: .job) }
         let end = try client.follow(id, after: after, types: types, &patience) { say($1) }
-        let code = ExitCode(ExitStatus.of(state: end["state"]?.string))
-        if code != .success { throw code }
+        try leave(as: end)
     }
+}
+
+struct Logs: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Prints the end of what a job's worker printed.",
+        discussion: "With --follow it exits as wait does.",
+    )
+
+    @Argument(help: "An id, or how it begins.")
+    var job: String
+
+    @Flag(name: .shortAndLong, help: "Stay until the job has ended.")
+    var follow = false
+
+    @Option(help: "Lines.")
+    var tail = 200
+
+    @OptionGroup var patience: PatienceOptions
+    @OptionGroup var options: ServerOptions
+
+    func run() throws {
+        let client = try options.client
+        guard follow else {
+            let id = try client.id(job, of: .job)
+            return put(try client.text("/v1/jobs/\(id)/logs?tail=\(tail)"))
+        }
+        var patience = patience.made
+        let id = try patience.run { try client.id(job, of: .job) }
+        let end = try client.followLog(id, tail: tail, &patience, put)
+        try leave(as: end)
+    }
+}
+
+/// Ends the command as `job` has ended.
+private func leave(as job: JSONValue) throws {
+    let code = ExitCode(ExitStatus.of(state: job["state"]?.string))
+    if code != .success { throw code }
 }

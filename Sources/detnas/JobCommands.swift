@@ -1,4 +1,4 @@
-// `detnas ls`, `show`, `logs`, `pause`, `resume`, `retry`, `cancel`, `rm`: thin over the API of a running daemon.
+// `detnas ls`, `show`, `pause`, `resume`, `retry`, `cancel`, `rm`: thin over the API of a running daemon.
 
 import ArgumentParser
 import Client
@@ -86,38 +86,6 @@ struct ShowJob: ParsableCommand {
     func run() throws {
         let client = try options.client
         try show(client.get("/v1/jobs/\(client.id(job, of: .job))"))
-    }
-}
-
-struct Logs: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Prints the end of what a job's worker printed.",
-        discussion: "With --follow it exits as wait does.",
-    )
-
-    @Argument(help: "An id, or how it begins.")
-    var job: String
-
-    @Flag(name: .shortAndLong, help: "Stay until the job has ended.")
-    var follow = false
-
-    @Option(help: "Lines.")
-    var tail = 200
-
-    @OptionGroup var patience: PatienceOptions
-    @OptionGroup var options: ServerOptions
-
-    func run() throws {
-        let client = try options.client
-        guard follow else {
-            let id = try client.id(job, of: .job)
-            return put(try client.text("/v1/jobs/\(id)/logs?tail=\(tail)"))
-        }
-        var patience = patience.made
-        let id = try patience.run { try client.id(job, of: .job) }
-        let end = try client.followLog(id, tail: tail, &patience, put)
-        let code = ExitCode(ExitStatus.of(state: end["state"]?.string))
-        if code != .success { throw code }
     }
 }
 
